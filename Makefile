@@ -1,0 +1,69 @@
+# Everything starts here: `make run` for a working system, `make test` for proof.
+# Nothing but Python 3.11 or newer, make and the package registries is needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# What pytest is given besides: make test ARGS="tests/workbench -k health"
+ARGS ?=
+# `auto` is one process a core.
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench screenshots lock wheel clean runtime dev
+
+help:
+	@echo "make run          install, then serve the workbench until Ctrl-C"
+	@echo "make test         install, then run the tests"
+	@echo "make check        format, lint, types, templates, migrations, links, licences"
+	@echo "make format       put code and templates into the project's format"
+	@echo "make bench        measure; one JSON object a line"
+	@echo "make screenshots  pictures of every page, in screenshots/"
+	@echo "make lock         write the locks again from pyproject.toml and package.json"
+	@echo "make wheel        build an installable package in dist/"
+	@echo "make clean        remove what was installed and made; your data stays"
+
+runtime:
+	@$(PYTHON) scripts/bootstrap.py runtime
+
+dev:
+	@$(PYTHON) scripts/bootstrap.py dev
+
+run: runtime
+	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; exec $(BIN)/python manage.py serve
+
+test: dev
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
+
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	find templates labeling modeljobs -name '*.html' -print0 | \
+		xargs -0 -r $(BIN)/djade --check --target-version 5.2
+	WORKBENCH_DATA_DIR=.venv/check-data $(BIN)/python manage.py check
+	WORKBENCH_DATA_DIR=.venv/check-data $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python scripts/check_docs.py
+	$(BIN)/python scripts/check_licences.py
+
+format: dev
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	find templates labeling modeljobs -name '*.html' -print0 | \
+		xargs -0 -r $(BIN)/djade --target-version 5.2
+
+bench: dev
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+screenshots: dev
+	$(BIN)/python -m tests.e2e.screenshots $(ARGS)
+
+lock: dev
+	scripts/lock.sh
+
+wheel: dev
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf .venv node_modules staticfiles labeling/static/vendor build dist screenshots
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

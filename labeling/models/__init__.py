@@ -1,0 +1,48 @@
+"""The tables of the human side, one module a noun."""
+
+from labeling.models.adjudications import Adjudication, Dispute
+from labeling.models.annotations import Annotation, AnnotationRevision, StepRating
+from labeling.models.assignments import Assignment, Draft, ReviewItem
+from labeling.models.audit import AuditEvent, Exposure
+from labeling.models.injections import Injection
+from labeling.models.people import ApiToken, Invitation, Membership, User
+from labeling.models.problems import Problem, ProblemFamily, Source
+from labeling.models.projects import Guideline, Project
+from labeling.models.releases import Release, ReleaseFile
+from labeling.models.solutions import Solution, Step, StepLink
+from labeling.models.suggestions import Suggestion
+from labeling.models.taxonomies import ErrorType, Taxonomy
+from labeling.models.transfers import ImportBatch, ImportIssue
+
+__all__ = [
+    "Adjudication",
+    "Annotation",
+    "AnnotationRevision",
+    "ApiToken",
+    "Assignment",
+    "AuditEvent",
+    "Dispute",
+    "Draft",
+    "ErrorType",
+    "Exposure",
+    "Guideline",
+    "ImportBatch",
+    "ImportIssue",
+    "Injection",
+    "Invitation",
+    "Membership",
+    "Problem",
+    "ProblemFamily",
+    "Project",
+    "Release",
+    "ReleaseFile",
+    "ReviewItem",
+    "Solution",
+    "Source",
+    "Step",
+    "StepLink",
+    "StepRating",
+    "Suggestion",
+    "Taxonomy",
+    "User",
+]

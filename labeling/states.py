@@ -1,0 +1,98 @@
+"""What may be submitted under a protocol, as pure rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labeling.content import (
+    Content,
+    Outcome,
+    RatingContent,
+    RejectCode,
+    VerdictContent,
+    VerdictValue,
+    unjudged_positions,
+)
+from labeling.records import At, Validity, derive_rating
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that is missing before a document may be submitted."""
+
+    field: str
+    message: str
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRules:
+    """The part of a project's protocol that says what a complete submission is."""
+
+    stop_at_first_error: bool
+    allow_partial: bool
+    asks_error_types: bool
+    error_codes: frozenset[str]
+
+
+def find_gaps(content: Content, *, n_steps: int, rules: SubmissionRules) -> list[Gap]:
+    """What is still missing or contradictory, in the order a reviewer would mend it."""
+    if isinstance(content, RatingContent):
+        return _find_rating_gaps(content, n_steps=n_steps, rules=rules)
+    return _find_verdict_gaps(content, n_steps=n_steps, rules=rules)
+
+
+def _find_rating_gaps(content: RatingContent, *, n_steps: int, rules: SubmissionRules) -> list[Gap]:
+    gaps = [
+        Gap(
+            f"steps[{judgement.position}].error_types",
+            f"Error type {code!r} is not in the taxonomy in force.",
+            judgement.position,
+        )
+        for judgement in content.steps
+        for code in judgement.label.error_types
+        if code not in rules.error_codes
+    ]
+    if content.outcome in (Outcome.GAVE_UP, Outcome.BAD_PROBLEM):
+        if not content.note.strip():
+            gaps.append(Gap("note", "Say why, in a word or two."))
+        return gaps
+    missing = unjudged_positions(content, n_steps)
+    if rules.stop_at_first_error:
+        wrong = [
+            judgement.position
+            for judgement in content.steps
+            if judgement.label.validity is Validity.WRONG or derive_rating(judgement.label) == -1
+        ]
+        if wrong:
+            # What comes after the first error is not judged: that is the mode's point.
+            missing = [position for position in missing if position < min(wrong)]
+    if not rules.allow_partial:
+        gaps.extend(
+            Gap(f"steps[{position}]", f"Step {position + 1} is not judged yet.", position)
+            for position in missing
+        )
+    elif not content.steps:
+        gaps.append(Gap("steps", "Judge at least one step."))
+    return gaps
+
+
+def _find_verdict_gaps(
+    content: VerdictContent, *, n_steps: int, rules: SubmissionRules
+) -> list[Gap]:
+    gaps = []
+    if content.error_type and content.error_type not in rules.error_codes:
+        gaps.append(
+            Gap("error_type", f"Error type {content.error_type!r} is not in the taxonomy in force.")
+        )
+    if content.verdict is VerdictValue.REJECT:
+        if content.reject_code is None:
+            gaps.append(Gap("reject_code", "Choose why the injection is rejected."))
+        elif content.reject_code is RejectCode.OTHER and not content.note.strip():
+            gaps.append(Gap("note", "Say in the note why the injection is rejected."))
+    if content.verdict is VerdictValue.BAD_PROBLEM and not content.note.strip():
+        gaps.append(Gap("note", "Say in the note what is wrong with the problem."))
+    blind = content.blind_first_error
+    if isinstance(blind, At) and blind.position >= n_steps:
+        gaps.append(Gap("blind_first_error", "The first judgement points past the last step."))
+    return gaps

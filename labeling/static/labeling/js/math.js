@@ -1,0 +1,273 @@
+/** Renders the mathematics of every [data-math] element, whose text is what somebody wrote, raw.
+ *
+ *  <p data-math>Let $x &gt; 0$.</p>
+ *
+ *  renderMath(document)          // what can be seen at once, the rest when it comes near
+ *  setRaw(true)                  // source instead of formulas, everywhere; setRaw(false) goes back
+ *  sourceOf(element)             // the text as it was written, to copy
+ *
+ *  Texts are hostile: KaTeX runs with `trust: false` and a bound on macros, its result is made of
+ *  elements, never of HTML text, and what it cannot read is shown as source, in place, in a box.
+ *  data-math="answer" is a final answer, which may be a formula without dollars.
+ *  An element may hold <del> and <ins>: each text inside is rendered on its own. In one with
+ *  data-math="segments" the server has cut the text already: its [data-tex] are the formulas, with their
+ *  dollars, and in those with data-tex="diff" it marks changed parts by \prmwas{…} and \prmis{…};
+ *  data-latex is then the formula, and the element's data-source the text, as they were written.
+ */
+
+import katex from "../../vendor/katex/katex.mjs";
+import { BROKEN, MARKS, dressMath } from "./mathml.js";
+import { splitMath } from "./segments.js";
+import { t } from "./text.js";
+
+// A full stop, a bracket or a quotation mark after a formula stays on its line.
+const GLUED = /^[,.;:!?)\]}’”'"%]+/;
+const LONGEST = 10_000;
+const AHEAD_PX = 900;
+
+const originals = new WeakMap();
+let raw = false;
+let observer = null;
+
+export function renderMath(root = document) {
+  const elements = [...root.querySelectorAll("[data-math]:not([data-math-done])")];
+  if (root instanceof Element && root.matches("[data-math]:not([data-math-done])")) elements.unshift(root);
+  if (elements.length <= 12) {
+    elements.forEach(renderElement);
+    return elements;
+  }
+  // Read every place before anything is written: one layout, not one for each element.
+  const near = elements.map((element) => element.getBoundingClientRect().top < innerHeight + AHEAD_PX);
+  elements.forEach((element, index) => (near[index] ? renderElement(element) : renderLater(element)));
+  return elements;
+}
+
+/** Renders one element now, whether or not it can be seen; again after its text was replaced. */
+export function renderElement(element) {
+  observer?.unobserve(element);
+  if (!originals.has(element)) originals.set(element, [...element.childNodes].map((node) => node.cloneNode(true)));
+  element.dataset.mathDone = raw ? "raw" : "";
+  if (raw) showSource(element);
+  else if (element.dataset.math === "segments") renderSegments(element);
+  else if (element.dataset.math === "answer") renderAnswer(element);
+  else renderTexts(element);
+  if (!raw) findLongFormulas(element);
+}
+
+function showSource(element) {
+  for (const node of element.querySelectorAll("[data-latex]")) {
+    const dollars = node.hasAttribute("data-display") ? "$$" : "$";
+    node.textContent = dollars + node.dataset.latex + dollars;
+  }
+  for (const node of textNodes(element)) node.data = stripMarks(node.data);
+}
+
+function renderTexts(element) {
+  for (const node of textNodes(element)) {
+    if (/[$\\]/.test(node.data)) node.replaceWith(renderText(node.data));
+  }
+}
+
+/** A final answer is often a formula that nobody put between dollars: "90\pi", "3/4". Words stay words. */
+function renderAnswer(element) {
+  const text = element.textContent.trim();
+  const isProse = /[$]|\\[([]/.test(text) || (!/\\[A-Za-z]/.test(text) && /[A-Za-z]{2}|[^\x20-\x7e]/.test(text));
+  if (!text || isProse) {
+    renderTexts(element);
+    return;
+  }
+  const formula = renderFormula({ text, source: text, kind: "inline" });
+  // What is no formula after all is an answer in words, not a broken one.
+  if (formula.matches(".tex")) element.replaceChildren(formula);
+}
+
+/** The server has cut the text already: only what it says is a formula is one. */
+function renderSegments(element) {
+  for (const node of [...element.querySelectorAll("[data-tex]")]) {
+    const display = node.hasAttribute("data-display");
+    const source = node.textContent;
+    const tex = display ? source.slice(2, -2) : source.slice(1, -1);
+    const run = { text: tex, source, kind: display ? "display" : "inline" };
+    const formula = renderFormula(run, node.dataset.tex === "diff");
+    node.replaceWith(formula);
+    glueNext(formula, run);
+  }
+}
+
+/** Keeps the punctuation that follows an inline formula on its line. */
+function glueNext(formula, run) {
+  const next = formula.nextSibling;
+  const glued = run.kind === "inline" && next?.nodeType === Node.TEXT_NODE ? GLUED.exec(next.data)?.[0] : "";
+  if (!glued) return;
+  next.data = next.data.slice(glued.length);
+  const glue = document.createElement("span");
+  glue.className = "glue";
+  formula.replaceWith(glue);
+  glue.append(formula, glued);
+}
+
+/** Gives the element a new text and renders it. */
+export function setMathText(element, text) {
+  originals.delete(element);
+  delete element.dataset.mathDone;
+  element.textContent = text;
+  renderElement(element);
+}
+
+export function isRaw() {
+  return raw;
+}
+
+export function setRaw(wanted) {
+  if (raw === wanted) return;
+  raw = wanted;
+  document.documentElement.toggleAttribute("data-raw", raw);
+  for (const element of document.querySelectorAll("[data-math-done]")) {
+    const nodes = originals.get(element);
+    if (!nodes) continue;
+    element.replaceChildren(...nodes.map((node) => node.cloneNode(true)));
+    renderElement(element);
+  }
+}
+
+export function sourceOf(element) {
+  // A difference is no longer its text; the server gives that beside it.
+  if (element.dataset.source !== undefined) return element.dataset.source;
+  const nodes = originals.get(element) ?? [...element.childNodes];
+  return stripMarks(nodes.map((node) => node.textContent).join(""));
+}
+
+/** The text as a fragment of words and formulas. */
+export function renderText(text) {
+  const fragment = document.createDocumentFragment();
+  const formulas = [];
+  for (const run of splitMath(text)) {
+    if (run.kind === "text") {
+      fragment.append(run.text);
+    } else {
+      const formula = renderFormula(run);
+      formulas.push([formula, run]);
+      fragment.append(formula);
+    }
+  }
+  for (const [formula, run] of formulas) glueNext(formula, run);
+  return fragment;
+}
+
+export function renderFormula({ text: tex, source, kind }, diff = false) {
+  const display = kind === "display";
+  if (tex.length > LONGEST) return brokenFormula(source, t("mathTooLong"), 1);
+  try {
+    return build(tex, display, diff);
+  } catch (error) {
+    // A mark may have cut a formula where TeX cannot be cut: then all of it is marked.
+    const unmarked = diff ? stripMarks(tex) : tex;
+    if (unmarked !== tex) {
+      try {
+        return build(`\\${tex.includes("\\prmis{") ? "prmis" : "prmwas"}{${unmarked}}`, display, true);
+      } catch {
+        return brokenFormula(stripMarks(source), error.rawMessage ?? error.message, 1);
+      }
+    }
+    const column = source.indexOf(tex) + (error.position ?? 0) + 1;
+    return brokenFormula(source, error.rawMessage ?? error.message, column);
+  }
+}
+
+function build(tex, display, diff) {
+  const span = document.createElement("span");
+  span.className = "tex";
+  katex.render(tex, span, {
+    output: "mathml",
+    displayMode: display,
+    throwOnError: true,
+    errorColor: BROKEN,
+    trust: false,
+    strict: "ignore",
+    maxExpand: 200,
+    maxSize: 40,
+    // Fresh for every formula: one text cannot define a command for another.
+    macros: macros(diff),
+  });
+  const refused = span.querySelector(`[mathcolor="${BROKEN}"]`);
+  if (refused) throw new Error(t("mathRefused", { command: refused.textContent }));
+  const math = span.querySelector("math");
+  dressMath(math);
+  span.replaceChildren(math);
+  if (display) span.classList.add("tex--display");
+  return span;
+}
+
+function macros(diff) {
+  const known = {
+    // Both would leave style attributes in MathML, which the page's policy forbids.
+    "\\pmb": "\\boldsymbol{#1}",
+    "\\fcolorbox": "\\@firstoftwo{\\fbox{#3}}{#1#2}",
+    // A line of LaTeX that loads a package says nothing about mathematics.
+    "\\require": "\\@firstoftwo{}{#1}",
+  };
+  if (diff) for (const name of Object.keys(MARKS)) known[`\\${name}`] = `\\textcolor{${name}}{#1}`;
+  return known;
+}
+
+function brokenFormula(source, message, column) {
+  const box = document.createElement("code");
+  box.className = "tex-broken";
+  box.title = t("mathBroken", { column, message });
+  box.textContent = source;
+  return box;
+}
+
+/** The text without \prmwas{…} and \prmis{…}, their contents kept. */
+export function stripMarks(text) {
+  let out = "";
+  let i = 0;
+  // The braces that were opened: true where it belongs to a mark and goes with it.
+  const open = [];
+  while (i < text.length) {
+    const marked = /^\\prm(?:was|is)\{/.exec(text.slice(i, i + 8));
+    if (marked) {
+      open.push(true);
+      i += marked[0].length;
+      continue;
+    }
+    if (text[i] === "\\" && i + 1 < text.length) {
+      out += text.slice(i, i + 2);
+      i += 2;
+      continue;
+    }
+    if (text[i] === "{") open.push(false);
+    if (text[i] !== "}" || !open.pop()) out += text[i];
+    i += 1;
+  }
+  return out;
+}
+
+function textNodes(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) found.push(walker.currentNode);
+  return found;
+}
+
+/** Formulas wider than their line scroll inside it; measured together, then marked together. */
+function findLongFormulas(element) {
+  const formulas = [...element.querySelectorAll(".tex:not(.tex--display)")];
+  if (!formulas.length) return;
+  const room = element.clientWidth || element.parentElement?.clientWidth || 0;
+  const wide = formulas.filter((formula) => room && formula.getBoundingClientRect().width > room);
+  for (const formula of wide) {
+    formula.classList.add("tex--long");
+    formula.tabIndex = 0;
+  }
+}
+
+function renderLater(element) {
+  observer ??= new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) if (entry.isIntersecting) renderElement(entry.target);
+    },
+    { rootMargin: `${AHEAD_PX}px` },
+  );
+  observer.observe(element);
+}

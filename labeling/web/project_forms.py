@@ -1,0 +1,197 @@
+"""Forms about a project: making it, its protocol, its guidelines, its taxonomy."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from labeling.models import Project, Taxonomy
+from labeling.services.projects import DEFAULT_TAXONOMY
+from labeling.taxonomies.loader import list_builtin, load_builtin
+
+
+def _builtin_taxonomies() -> list[tuple[str, str]]:
+    return [(name, load_builtin(name).title_in("en")) for name in list_builtin()]
+
+
+class ProjectForm(forms.Form):
+    """A new project; its protocol can be changed later."""
+
+    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
+    slug = forms.SlugField(
+        max_length=60,
+        label=gettext_lazy("Address"),
+        help_text=gettext_lazy(
+            "Letters, digits and hyphens, as it stands in /projects/…/ for good."
+        ),
+    )
+    description = forms.CharField(
+        required=False,
+        label=gettext_lazy("Description"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    taxonomy = forms.ChoiceField(
+        label=gettext_lazy("Error types"), choices=_builtin_taxonomies, initial=DEFAULT_TAXONOMY
+    )
+    rating_view = forms.ChoiceField(
+        label=gettext_lazy("Ratings"),
+        choices=Project.RatingView.choices,
+        widget=forms.RadioSelect,
+        initial=Project.RatingView.TERNARY,
+    )
+    mode = forms.ChoiceField(
+        label=gettext_lazy("How far"),
+        choices=Project.Mode.choices,
+        widget=forms.RadioSelect,
+        initial=Project.Mode.ALL_STEPS,
+    )
+    overlap = forms.IntegerField(
+        min_value=1, max_value=32, initial=2, label=gettext_lazy("People on each item")
+    )
+    strategy = forms.ChoiceField(
+        label=gettext_lazy("Who decides"),
+        choices=Project.Strategy.choices,
+        initial=Project.Strategy.DOUBLE,
+    )
+
+
+class ProtocolForm(forms.Form):
+    """Everything about a project that its leads may change; `seen_version` guards against a
+    second window.
+    """
+
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
+    description = forms.CharField(
+        required=False,
+        label=gettext_lazy("Description"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    rating_view = forms.ChoiceField(
+        label=gettext_lazy("Ratings"),
+        choices=Project.RatingView.choices,
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy("A view of what is stored: it can be changed later."),
+    )
+    mode = forms.ChoiceField(
+        label=gettext_lazy("How far"), choices=Project.Mode.choices, widget=forms.RadioSelect
+    )
+    asks_contribution = forms.BooleanField(
+        required=False, label=gettext_lazy("Ask whether a right step moves the solution on")
+    )
+    asks_origin = forms.BooleanField(
+        required=False, label=gettext_lazy("Ask whether a mistake follows from an earlier one")
+    )
+    asks_error_types = forms.BooleanField(
+        required=False, label=gettext_lazy("Ask for the type of an error")
+    )
+    allow_partial = forms.BooleanField(
+        required=False, label=gettext_lazy("Allow submitting with steps not judged")
+    )
+
+    overlap = forms.IntegerField(
+        min_value=1,
+        max_value=32,
+        label=gettext_lazy("People on each item"),
+        help_text=gettext_lazy(
+            "More opens places on items that still wait; fewer applies to items that come later."
+        ),
+    )
+    strategy = forms.ChoiceField(
+        label=gettext_lazy("Who decides"), choices=Project.Strategy.choices
+    )
+    agree_target = forms.IntegerField(
+        min_value=1,
+        max_value=32,
+        label=gettext_lazy("Reviewers that must agree (k)"),
+        help_text=gettext_lazy("Where k reviewers are to agree."),
+    )
+    max_overlap = forms.IntegerField(
+        min_value=1,
+        max_value=32,
+        label=gettext_lazy("Most people on one item"),
+        help_text=gettext_lazy("Where k reviewers are to agree: after this many it is discarded."),
+    )
+    lease_minutes = forms.IntegerField(
+        min_value=1,
+        max_value=24 * 60,
+        label=gettext_lazy("Minutes that an item stays with a person"),
+        help_text=gettext_lazy("Counted from the last sign of work; drafts are kept after that."),
+    )
+
+    hide_claim = forms.BooleanField(
+        required=False, label=gettext_lazy("Hide what is claimed until a first judgement")
+    )
+    show_reference_answer = forms.BooleanField(
+        required=False, label=gettext_lazy("Show the known answer")
+    )
+    machine_evidence = forms.ChoiceField(
+        label=gettext_lazy("Show what machines said"), choices=Project.Evidence.choices
+    )
+    hide_names = forms.BooleanField(
+        required=False, label=gettext_lazy("Show reviewers to each other under other names")
+    )
+
+    ASKED = (
+        *("rating_view", "mode", "asks_contribution", "asks_origin", "asks_error_types"),
+        "allow_partial",
+    )
+    PEOPLE = ("overlap", "strategy", "agree_target", "max_overlap", "lease_minutes")
+    BLINDED = ("hide_claim", "show_reference_answer", "machine_evidence", "hide_names")
+
+    @classmethod
+    def initial_of(cls, project: Project) -> dict[str, Any]:
+        names = (*cls.ASKED, *cls.PEOPLE, *cls.BLINDED, "name", "description")
+        return {
+            **{name: getattr(project, name) for name in names},
+            "seen_version": project.version,
+        }
+
+    def _bound(self, names: tuple[str, ...]) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    @property
+    def general(self) -> list[forms.BoundField]:
+        return self._bound(("name", "description"))
+
+    @property
+    def asked(self) -> list[forms.BoundField]:
+        return self._bound(self.ASKED)
+
+    @property
+    def people(self) -> list[forms.BoundField]:
+        return self._bound(self.PEOPLE)
+
+    @property
+    def blinded(self) -> list[forms.BoundField]:
+        return self._bound(self.BLINDED)
+
+
+class GuidelinesForm(forms.Form):
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    text = forms.CharField(
+        required=False,
+        max_length=200_000,
+        strip=False,
+        label=gettext_lazy("Text"),
+        help_text=gettext_lazy(
+            "Paragraphs, headings with #, lists, **bold** and *emphasis*; formulas between dollar "
+            "signs."
+        ),
+        widget=forms.Textarea(attrs={"rows": 18}),
+    )
+
+
+class UseTaxonomyForm(forms.Form):
+    """Another taxonomy, shipped or an earlier version of the project's own, to put in force."""
+
+    taxonomy = forms.ModelChoiceField(
+        queryset=Taxonomy.objects.none(), label=gettext_lazy("Taxonomy"), empty_label=None
+    )
+
+    def __init__(self, *args: Any, taxonomies: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ModelChoiceField[Taxonomy]", self.fields["taxonomy"]).queryset = taxonomies

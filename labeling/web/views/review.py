@@ -1,0 +1,343 @@
+"""The workspace: take an item, see it, judge it. Pages work as plain forms; scripts add speed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeling.access import Capability, get_own_assignment, get_project
+from labeling.blinding import Evidence
+from labeling.content import parse_first_error
+from labeling.models import Annotation, Assignment, Project, ReviewItem
+from labeling.selectors.progress import get_home
+from labeling.selectors.review import Workspace, get_workspace
+from labeling.services.annotations import Incomplete, reveal_claim, submit
+from labeling.services.assignments import (
+    LeaseLost,
+    claim_item,
+    claim_next,
+    count_waiting,
+    save_draft,
+    skip,
+)
+from labeling.web.content_forms import (
+    find_gaps_in,
+    read_rating_form,
+    read_verdict_form,
+)
+from labeling.web.errors import attempt, page
+from labeling.web.nav import project_context
+from labeling.web.requests import AuthedRequest
+from workbench.errors import Conflict, InvalidInput
+
+# What the skip dialog offers, as it is stored.
+SKIP_REASONS = {
+    "too_hard": "cannot judge this mathematics",
+    "unclear": "the problem or a step cannot be read",
+    "conflict": "knows this item from elsewhere",
+    "other": "another reason",
+}
+
+
+@page
+@never_cache
+@require_http_methods(["GET", "POST"])
+def work(request: AuthedRequest, slug: str) -> HttpResponse:
+    """The way into a queue: a POST takes the next item; a GET says what waits."""
+    project = get_project(request.user, slug, Capability.ANNOTATE)
+    if request.method == "POST":
+        assignment = attempt(request, lambda: claim_next(user=request.user, project=project))
+        if assignment is not None:
+            return redirect("labeling:assignment", pk=assignment.pk)
+        return redirect("labeling:work", slug=slug)
+    return render(
+        request,
+        "labeling/work.html",
+        {
+            **project_context(request, project, "work"),
+            "queue": _find_queue(request, project),
+            "waiting": count_waiting(user=request.user, project=project),
+            "with_others": ReviewItem.objects.filter(
+                project=project, assignments__state=Assignment.State.OPEN
+            )
+            .exclude(assignments__annotator=request.user)
+            .distinct()
+            .count(),
+            "held": Assignment.objects.filter(
+                project=project, annotator=request.user, state=Assignment.State.OPEN
+            ).first(),
+        },
+    )
+
+
+def _find_queue(request: AuthedRequest, project: Project) -> Any:
+    return next(
+        (queue for queue in get_home(request.user).queues if queue.project == project), None
+    )
+
+
+@page
+@never_cache
+@require_http_methods(["GET", "POST"])
+def assignment(request: AuthedRequest, pk: int) -> HttpResponse:
+    """One's own open item. A POST is the plain form's: save, reveal, submit or skip."""
+    held = get_own_assignment(request.user, pk)
+    if held.state != Assignment.State.OPEN:
+        return _show_closed(request, held)
+    if request.method == "POST":
+        return _answer_form(request, held)
+    return _show(request, held)
+
+
+def _show(
+    request: AuthedRequest, held: Assignment, *, gaps: list[dict[str, Any]] | None = None
+) -> HttpResponse:
+    workspace = get_workspace(held)
+    verifying = workspace.item.task == ReviewItem.Task.VERIFY_INJECTION
+    template = "labeling/verify.html" if verifying else "labeling/rate.html"
+    context = build_context(request, workspace, gaps=gaps or [])
+    return render(request, template, context, status=400 if gaps else 200)
+
+
+def build_context(
+    request: HttpRequest, workspace: Workspace, *, gaps: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What rate.html and verify.html are drawn from."""
+    project, solution = workspace.project, workspace.solution
+    pk = workspace.assignment.pk
+    shows_answer = project.show_reference_answer
+    context: dict[str, Any] = {
+        "project": {
+            "name": project.name,
+            "url": reverse("labeling:work", args=[project.slug]),
+            "guidelines_url": reverse("labeling:guidelines", args=[project.slug]),
+            "guideline_version": project.guideline_version,
+        },
+        "assignment": {
+            "id": pk,
+            "lease_token": str(workspace.assignment.lease_token),
+            "lease_expires_at": workspace.assignment.lease_expires_at.isoformat(),
+        },
+        "item": {"id": workspace.item.pk, "task": workspace.item.task},
+        "problem": {
+            "text": solution.problem.text,
+            "reference_answer": workspace.reference_answer,
+            "language": solution.problem.language,
+        },
+        "protocol": {
+            "stop_at_first_error": project.mode == Project.Mode.FIRST_ERROR,
+            "rating_view": str(project.rating_view),
+            "asks_contribution": project.asks_contribution,
+            "asks_origin": project.asks_origin,
+            "asks_error_types": project.asks_error_types,
+            "show_reference_answer": shows_answer,
+            "allow_partial": project.allow_partial,
+            "hide_claim": project.hide_claim,
+        },
+        "error_types": workspace.error_types,
+        "draft": {
+            "version": workspace.draft_version,
+            "content": workspace.draft,
+            # What this browser keeps outlives the lease, and is nobody else's on a shared machine.
+            "key": f"{workspace.item.pk}-{workspace.assignment.annotator_id}",
+        },
+        "progress": {"done": workspace.done, "total": workspace.total},
+        "urls": _urls(request, workspace),
+        "gaps": gaps,
+        "steps": workspace.steps,
+    }
+    if workspace.item.task != ReviewItem.Task.VERIFY_INJECTION:
+        context["solution"] = {
+            "final_answer": solution.final_answer,
+            "final_answer_correct": solution.final_answer_correct if shows_answer else None,
+        }
+        return context
+    return context | {
+        "question_diff": workspace.question_diff,
+        "fork": workspace.fork,
+        "n_original_steps": workspace.n_original_steps,
+        "n_steps": solution.n_steps,
+        "claim": workspace.claim,
+        "blind_first_error": workspace.blind_first_error,
+        "has_evidence": workspace.evidence == "sealed",
+        "evidence_note": _evidence_note(workspace),
+    }
+
+
+def _evidence_note(workspace: Workspace) -> str:
+    kind: Evidence = workspace.project.machine_evidence  # type: ignore[assignment]  # choices
+    if workspace.evidence != "sealed" or not workspace.has_machine_words:
+        return ""
+    if kind == "after_judgement":
+        return _("Machine evidence opens with your judgement.")
+    return _("Machine evidence opens after you submit.")
+
+
+def _urls(request: HttpRequest, workspace: Workspace) -> dict[str, str]:
+    pk = workspace.assignment.pk
+    api = f"/api/v1/assignments/{pk}"
+    return {
+        "home": reverse("labeling:home"),
+        "login": f"{reverse('login')}?next={request.path}",
+        "form": reverse("labeling:assignment", args=[pk]),
+        "draft": f"{api}/draft/",
+        "heartbeat": f"{api}/heartbeat/",
+        "reveal": f"{api}/reveal/",
+        "submit": f"{api}/submit/",
+        "skip": f"{api}/skip/",
+        "again": reverse("labeling:take-again", args=[workspace.item.pk]),
+        "work": reverse("labeling:work", args=[workspace.project.slug]),
+    }
+
+
+def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:
+    action = request.POST.get("action", "submit")
+    token = _uuid(request.POST.get("lease_token"), "lease_token")
+    try:
+        if action == "skip":
+            reason = SKIP_REASONS.get(request.POST.get("reason", ""), "another reason")
+            note = request.POST.get("note", "").strip()
+            skip(
+                assignment=held,
+                lease_token=token,
+                reason=f"{reason}: {note}" if note else reason,
+            )
+            return redirect("labeling:work", slug=held.project.slug)
+        if action == "reveal":
+            return _reveal(request, held, token)
+        content = _read_content(request, held)
+        if action == "save":
+            _save(request, held, token, content)
+            return redirect("labeling:work", slug=held.project.slug)
+        submit(
+            assignment=held,
+            lease_token=token,
+            data=content,
+            idempotency_key=_uuid(request.POST.get("idempotency_key"), "idempotency_key"),
+        )
+    except Incomplete as error:
+        _save(request, held, token, _read_content(request, held))
+        return _show(request, held, gaps=find_gaps_in(error))
+    except LeaseLost:
+        held.refresh_from_db()
+        return _show_closed(request, held)
+    except (InvalidInput, Conflict) as error:
+        return _show(request, held, gaps=[{"message": error.message, "position": None}])
+    return _go_on(request, held.project)
+
+
+def _go_on(request: AuthedRequest, project: Project) -> HttpResponse:
+    """After a plain form's submission: the next item at once, or the queue's page."""
+    following = claim_next(user=request.user, project=project)
+    if following is None:
+        return redirect("labeling:work", slug=project.slug)
+    return redirect("labeling:assignment", pk=following.pk)
+
+
+def _reveal(request: AuthedRequest, held: Assignment, token: uuid.UUID) -> HttpResponse:
+    raw = request.POST.get("blind", "unknown")
+    packed: dict[str, Any] = {"unknown": "cannot tell"}
+    if raw == "none":
+        packed = {"none": True}
+    elif raw.isdigit():
+        packed = {"at": int(raw)}
+    reveal_claim(
+        assignment=held,
+        lease_token=token,
+        blind_first_error=parse_first_error(packed),
+    )
+    return redirect("labeling:assignment", pk=held.pk)
+
+
+def _read_content(request: AuthedRequest, held: Assignment) -> dict[str, Any]:
+    if held.item.task == ReviewItem.Task.VERIFY_INJECTION:
+        return read_verdict_form(request.POST, solution=held.item.solution)
+    return read_rating_form(request.POST, n_steps=held.item.solution.n_steps)
+
+
+def _save(
+    request: AuthedRequest, held: Assignment, token: uuid.UUID, content: dict[str, Any]
+) -> None:
+    version = request.POST.get("version", "0")
+    save_draft(
+        assignment=held,
+        lease_token=token,
+        content=content,
+        seen_version=int(version) if version.isdigit() else 0,
+    )
+
+
+def _show_closed(request: AuthedRequest, held: Assignment) -> HttpResponse:
+    """What became of an item that is no longer held, and the way on."""
+    item = held.item
+    return render(
+        request,
+        "labeling/assignment_closed.html",
+        {
+            **project_context(request, held.project, "work"),
+            "assignment": held,
+            "can_take_again": held.state == Assignment.State.EXPIRED and item.free_slots > 0,
+            "annotation": Annotation.objects.filter(item=item, annotator=request.user).first(),
+            "has_draft": item.drafts.filter(annotator=request.user).exists(),
+        },
+        status=200 if request.method == "GET" else 409,
+    )
+
+
+@page
+@require_POST
+def take_again(request: AuthedRequest, item_id: int) -> HttpResponse:
+    """Take an item again whose lease ran out, with the draft that was kept."""
+    mine = Assignment.objects.filter(item_id=item_id, annotator=request.user).order_by("-pk")
+    earlier = mine.first()
+    if earlier is None:
+        return redirect("labeling:home")
+    held = get_own_assignment(request.user, earlier.pk)
+    again = attempt(request, lambda: claim_item(user=request.user, item=held.item))
+    if again is None:
+        return redirect("labeling:assignment", pk=held.pk)
+    return redirect("labeling:assignment", pk=again.pk)
+
+
+@page
+@require_GET
+def submitted(request: AuthedRequest, slug: str) -> HttpResponse:
+    """What this person has submitted in a project, newest first."""
+    from django.core.paginator import Paginator
+
+    project = get_project(request.user, slug, Capability.ANNOTATE)
+    mine = (
+        Annotation.objects.filter(project=project, annotator=request.user)
+        .select_related("item", "solution__problem")
+        .prefetch_related("revisions")
+        .order_by("-pk")
+    )
+    query = request.GET.get("q", "").strip()
+    if query:
+        mine = mine.filter(solution__problem__text__icontains=query)
+    paginator = Paginator(mine, 25)
+    return render(
+        request,
+        "labeling/submitted.html",
+        {
+            **project_context(request, project, "work"),
+            "page": paginator.get_page(request.GET.get("page")),
+            "query": query,
+        },
+    )
+
+
+def _uuid(value: str | None, field: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(value))
+    except ValueError:
+        raise InvalidInput(
+            _("This page is out of date. Load it again; your draft is kept."), field=field
+        ) from None

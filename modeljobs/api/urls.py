@@ -1,0 +1,22 @@
+"""URLs of the machine side's part of the REST API."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from modeljobs.api import views
+
+JOB = "jobs/<int:job_id>/"
+
+urlpatterns: list[URLPattern] = [
+    path("engines/", views.EnginesView.as_view(), name="engines"),
+    path("engines/<int:engine_id>/", views.EngineView.as_view(), name="engine"),
+    path("methods/", views.MethodsView.as_view(), name="methods"),
+    path("projects/<slug:slug>/jobs/", views.JobsView.as_view(), name="jobs"),
+    path(JOB, views.JobView.as_view(), name="job"),
+    path(f"{JOB}start/", views.StartJobView.as_view(), name="job-start"),
+    path(f"{JOB}pause/", views.PauseJobView.as_view(), name="job-pause"),
+    path(f"{JOB}resume/", views.ResumeJobView.as_view(), name="job-resume"),
+    path(f"{JOB}cancel/", views.CancelJobView.as_view(), name="job-cancel"),
+    path(f"{JOB}retry/", views.RetryJobView.as_view(), name="job-retry"),
+]

@@ -1,0 +1,21 @@
+"""The methods there are, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from modeljobs.methods.base import Method
+from modeljobs.methods.injection import InjectionMethod
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {method.name: method for method in (InjectionMethod(),)}
+)
+
+
+def get_method(name: str) -> Method:
+    """The method of that name; ValueError, with the names there are, for any other."""
+    method = METHODS.get(name)
+    if method is None:
+        raise ValueError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
+    return method

@@ -1,0 +1,1 @@
+"""What writes the machine side's tables, one module a noun."""

@@ -1,0 +1,1 @@
+"""The whole system, started as people start it, used through a real browser."""

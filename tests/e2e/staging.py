@@ -1,0 +1,254 @@
+"""What tests do behind the pages of a running system, with its environment; JSON comes back.
+
+python -m tests.e2e.staging pages             something to show on every page: name to path
+python -m tests.e2e.staging give NAME TASK    an item of that task for a new person of that name
+python -m tests.e2e.staging expire NUMBER     end the lease of an assignment
+python -m tests.e2e.staging count NUMBER      the revisions that an assignment led to
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+SLUG = "demo"
+# One good line and one that cannot be read: the page of an import shows both.
+IMPORTED = (
+    '{"prompt": "What is $7-4$?", "completions": ["$7-4=3$."], "labels": [true]}\n'
+    '{"prompt": 7, "completions": []}\n'
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first argument names; 0."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings.dev")
+    import django
+
+    django.setup()
+    action, *rest = arguments
+    actions: dict[str, Callable[..., object]] = {
+        "pages": stage,
+        "give": give,
+        "expire": expire,
+        "count": count_revisions,
+    }
+    json.dump(actions[action](*rest), sys.stdout)
+    return 0
+
+
+def give(name: str, task: str) -> dict[str, str]:
+    """Make the person, with their name as the password, and give them a waiting item."""
+    from django.db.models import Exists, OuterRef
+    from django.urls import reverse
+
+    from labeling.models import Assignment, Membership, Project, ReviewItem, User
+    from labeling.services.assignments import claim_item
+    from labeling.services.members import add_member
+
+    project = Project.objects.get(slug=SLUG)
+    user = User.objects.create_user(name, password=name)
+    add_member(project=project, user=user, role=Membership.Role.ANNOTATOR, by=None)
+    # One that nobody has touched: what others do to it cannot matter.
+    touched = Assignment.objects.filter(item=OuterRef("pk"))
+    item = ReviewItem.objects.filter(~Exists(touched), project=project, task=task).first()
+    assert item is not None, f"no untouched item is left to {task}"
+    held = claim_item(user=user, item=item)
+    path = reverse("labeling:assignment", args=[held.pk])
+    return {"path": path, "assignment": str(held.pk), "steps": str(item.solution.n_steps)}
+
+
+def expire(assignment: str) -> int:
+    """End the lease, as when its time has run out; how many were ended, if not by the reaper."""
+    from django.utils import timezone
+
+    from labeling.models import Assignment
+    from labeling.services.assignments import expire_leases
+
+    over = timezone.now() - timedelta(minutes=1)
+    Assignment.objects.filter(pk=assignment).update(lease_expires_at=over)
+    return expire_leases()
+
+
+def count_revisions(assignment: str) -> int:
+    """How many submissions the person of this assignment has made of its item."""
+    from labeling.models import AnnotationRevision, Assignment
+
+    held = Assignment.objects.get(pk=assignment)
+    return AnnotationRevision.objects.filter(
+        annotation__item=held.item_id, annotation__annotator=held.annotator_id
+    ).count()
+
+
+def stage() -> dict[str, str]:
+    """The pages of the demo project as its lead sees them: name to path."""
+    from django.urls import reverse
+
+    from labeling.models import Dispute, Project, ReviewItem, User
+    from labeling.services.members import invite
+
+    lead = User.objects.get(username="admin")
+    project = Project.objects.get(slug=SLUG)
+    pages = {
+        "home": reverse("labeling:home"),
+        "account": reverse("labeling:account"),
+        "tokens": reverse("labeling:tokens"),
+        "project-new": reverse("labeling:project-new"),
+        "engines": reverse("modeljobs:engines"),
+        "engine-new": reverse("modeljobs:engine-new") + "?kind=openai_compatible",
+        "api-docs": reverse("api:docs"),
+        "not-found": "/nothing/",
+        "agreement-items": reverse("labeling:agreement-items", args=[SLUG]) + "?kind=existence",
+        "disputes-decided": reverse("labeling:disputes", args=[SLUG]) + "?state=decided",
+        "job-new": reverse("modeljobs:job-new", args=[SLUG]),
+        "jobs": reverse("modeljobs:jobs", args=[SLUG]),
+    }
+    for name in (
+        *("overview", "work", "submitted", "browse", "imports", "agreement", "disputes"),
+        *("releases", "settings", "guidelines", "taxonomy", "members"),
+    ):
+        pages[name] = reverse(f"labeling:{name}", args=[SLUG])
+    invite(project=project, role="annotator", by=lead, note="for the new colleague")
+    pages |= _stage_work(project, lead)
+    for task, state, name in (
+        (ReviewItem.Task.RATE_STEPS, Dispute.State.OPEN, "dispute-rating"),
+        (ReviewItem.Task.VERIFY_INJECTION, Dispute.State.OPEN, "dispute-verdict"),
+        (ReviewItem.Task.VERIFY_INJECTION, Dispute.State.DECIDED, "dispute-decided"),
+    ):
+        dispute = Dispute.objects.filter(project=project, item__task=task, state=state).first()
+        assert dispute is not None, f"the demo has no {state} dispute over {task}"
+        pages[name] = reverse("labeling:dispute", args=[dispute.pk])
+    pages |= _stage_data(project, lead)
+    return pages | _stage_job(project, lead)
+
+
+def _stage_work(project: Any, lead: Any) -> dict[str, str]:
+    """Items in the lead's hands: sealed, opened, half rated, and one whose time is over."""
+    from django.urls import reverse
+    from django.utils import timezone
+
+    from labeling.models import Assignment, ReviewItem
+    from labeling.records import At
+    from labeling.services.annotations import reveal_claim, submit
+    from labeling.services.assignments import claim_item, expire_leases, save_draft
+
+    waiting = ReviewItem.objects.filter(project=project, state="waiting").order_by("queue_order")
+    injections = waiting.filter(task=ReviewItem.Task.VERIFY_INJECTION)
+    sealed = claim_item(user=lead, item=injections[0])
+    # A changed question shows most of what the page can show.
+    opened = claim_item(
+        user=lead,
+        item=injections.filter(solution__injection__question_changed=True).exclude(
+            pk=sealed.item_id
+        )[0],
+    )
+    reveal_claim(assignment=opened, lease_token=opened.lease_token, blind_first_error=At(0))
+    ratings = waiting.filter(task=ReviewItem.Task.RATE_STEPS)
+    half, finished, expired = (claim_item(user=lead, item=item) for item in ratings[:3])
+    steps = [{"position": 0, "validity": "correct"}, {"position": 1, "validity": "wrong"}]
+    save_draft(
+        assignment=half,
+        lease_token=half.lease_token,
+        content={"task": "rate_steps", "steps": steps},
+        seen_version=0,
+    )
+    submit(
+        assignment=finished,
+        lease_token=finished.lease_token,
+        data={
+            "task": "rate_steps",
+            "steps": [
+                {"position": position, "validity": "correct", "contribution": "advances"}
+                for position in range(finished.item.solution.n_steps)
+            ],
+        },
+        idempotency_key=uuid.uuid4(),
+        active_ms=61_000,
+    )
+    Assignment.objects.filter(pk=expired.pk).update(
+        lease_expires_at=timezone.now() - timedelta(minutes=1)
+    )
+    expire_leases()
+    return {
+        name: reverse("labeling:assignment", args=[assignment.pk])
+        for name, assignment in (
+            ("verify-sealed", sealed),
+            ("verify-open", opened),
+            ("rate", half),
+            ("assignment-submitted", finished),
+            ("assignment-expired", expired),
+        )
+    }
+
+
+def _stage_data(project: Any, lead: Any) -> dict[str, str]:
+    """Solutions with words of people and of machines, an injection, an import, a release."""
+    from django.urls import reverse
+
+    from labeling.models import Injection, Release, ReviewItem
+    from labeling.services.transfers import create_import, run_import
+
+    batch = create_import(
+        project=project,
+        by=lead,
+        chunks=[IMPORTED.encode()],
+        filename="three-sums.jsonl",
+        format_name="trl",
+        send=False,
+    )
+    run_import(batch.pk)
+    rated = ReviewItem.objects.filter(project=project, task="rate_steps", state="decided").first()
+    verified = ReviewItem.objects.filter(
+        project=project, task="verify_injection", state="decided"
+    ).first()
+    assert rated is not None
+    assert verified is not None
+    injection = Injection.objects.get(modified=verified.solution_id)
+    release = Release.objects.filter(project=project, state=Release.State.READY).first()
+    assert release is not None
+    return {
+        "import": reverse("labeling:import", args=[batch.pk]),
+        "solution": reverse("labeling:solution", args=[rated.solution_id]),
+        "solution-injected": reverse("labeling:solution", args=[injection.modified_id]),
+        "injection": reverse("labeling:injection", args=[injection.pk]),
+        "release": reverse("labeling:release", args=[release.pk]),
+    }
+
+
+def _stage_job(project: Any, lead: Any) -> dict[str, str]:
+    """A finished job of the scripted engine, with failures among its items."""
+    from django.urls import reverse
+
+    from modeljobs.models import JobItem
+    from modeljobs.runner import run_job
+    from modeljobs.services.engines import ensure_scripted_engine
+    from modeljobs.services.jobs import create_job, start
+
+    engine = ensure_scripted_engine()
+    job = create_job(
+        project=project,
+        engine=engine,
+        method="injection",
+        parameters={"error_types": ["deception", "confidence", "missing_condition"]},
+        seed=3,
+        selection={"correct_only": True, "limit": 8},
+        by=lead,
+    )
+    start(job=job, by=lead)
+    run_job(job_id=job.pk, worker="staging")
+    item = JobItem.objects.filter(job=job, state=JobItem.State.DONE).first()
+    assert item is not None
+    return {
+        "job": reverse("modeljobs:job", args=[job.pk]),
+        "job-items": reverse("modeljobs:items", args=[job.pk]),
+        "job-item": reverse("modeljobs:item", args=[item.pk]),
+        "engine": reverse("modeljobs:engine", args=[engine.pk]),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,25 @@
+"""The pages that there are, by name; staging.py brings each to where it has something to show."""
+
+from __future__ import annotations
+
+# Not for everybody: what one sees before signing in.
+PUBLIC = {"login": "/accounts/login/", "invitation-ended": "/invitations/ended/"}
+# As the lead of the demo project.
+PAGES = (
+    *("home", "account", "tokens", "project-new", "engines", "engine", "engine-new"),
+    *("api-docs", "not-found"),
+    *("overview", "work", "submitted", "browse", "solution", "solution-injected", "injection"),
+    *("imports", "import", "jobs", "job-new", "job", "job-items", "job-item"),
+    *("agreement", "agreement-items", "disputes", "disputes-decided"),
+    *("dispute-rating", "dispute-verdict", "dispute-decided"),
+    *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
+    *("rate", "verify-sealed", "verify-open", "assignment-submitted", "assignment-expired"),
+)
+NOT_OK = {"not-found": 404, "invitation-ended": 404}
+# Names in the URL configuration that no page is behind, or that a test of their own covers.
+NO_PAGES = frozenset(
+    {
+        *("agreement-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
+        *("job-start", "job-pause", "job-resume", "job-cancel", "job-retry"),
+    }
+)

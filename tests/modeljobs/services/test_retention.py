@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from modeljobs.models import ModelCall, ModelJob
+from modeljobs.runner import run_job
+from modeljobs.services.calls import list_exchanges
+from modeljobs.services.retention import GRACE, Pruned, prune_texts
+from modeljobs.texts import list_chunks, write_chunk
+from tests.modeljobs.worlds import NOON, Clock, World
+
+DAY = 86_400.0
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def job(world: World) -> ModelJob:
+    """A finished job whose texts were written at second 0."""
+    job = world.make_job()
+    run_job(job_id=job.pk, worker="one", now=Clock(), should_stop=lambda: False)
+    for chunk in list_chunks():
+        os.utime(chunk.path, (0, 0))
+    return job
+
+
+def count_readable() -> int:
+    items = {call.item for call in ModelCall.objects.select_related("item")}
+    return sum(one.record is not None for item in items for one in list_exchanges(item))
+
+
+def test_what_is_named_stays(job: ModelJob) -> None:
+    pruned = prune_texts(now=NOON, clock=10 * DAY)
+
+    assert pruned == Pruned(calls=0, files=0, bytes=0)
+    assert count_readable() == 3
+
+
+def test_what_nobody_names_goes(job: ModelJob) -> None:
+    write_chunk(b"an orphan of a lost lease")
+    orphan = max(list_chunks(), key=lambda chunk: chunk.modified_at)
+    os.utime(orphan.path, (0, 0))
+
+    pruned = prune_texts(now=NOON, clock=10 * DAY)
+
+    assert (pruned.calls, pruned.files) == (0, 1)
+    assert pruned.bytes > 0
+    assert not orphan.path.exists()
+    assert count_readable() == 3
+
+
+def test_what_was_just_written_may_be_about_to_be_named(job: ModelJob) -> None:
+    write_chunk(b"on its way")
+    newest = max(chunk.modified_at for chunk in list_chunks())
+
+    assert prune_texts(now=NOON, clock=newest + GRACE.total_seconds()).files == 0
+    assert prune_texts(now=NOON, clock=newest + GRACE.total_seconds() + 1).files == 1
+
+
+def test_old_calls_lose_their_texts_and_nothing_else(job: ModelJob) -> None:
+    before = list(ModelCall.objects.values_list("prompt_tokens", "outcome", "purpose"))
+
+    pruned = prune_texts(now=NOON + timedelta(days=8), older_than=WEEK, clock=10 * DAY)
+
+    # Three calls' own chunks; those with the instructions they share go with them.
+    assert pruned.calls == 3
+    assert list(list_chunks()) == []
+    assert list(ModelCall.objects.values_list("prompt_tokens", "outcome", "purpose")) == before
+    item = ModelCall.objects.select_related("item")[0].item
+    assert "older than texts are kept" in list_exchanges(item)[0].missing
+
+
+def test_younger_calls_keep_theirs(job: ModelJob) -> None:
+    assert prune_texts(now=NOON + timedelta(days=6), older_than=WEEK, clock=10 * DAY).calls == 0
+    assert count_readable() == 3
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_job_that_goes_on_keeps_its_texts(job: ModelJob, state: str) -> None:
+    ModelJob.objects.update(state=state)
+
+    assert prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY).calls == 0
+    assert count_readable() == 3
+
+
+def test_a_dry_run_removes_nothing(job: ModelJob) -> None:
+    said = prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY, dry_run=True)
+
+    assert (said.calls, said.files) == (3, len(list(list_chunks())))
+    assert count_readable() == 3
+    assert prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY) == said

@@ -1,0 +1,409 @@
+"""Who may do what over REST: every endpoint, by every role, by an outsider and by nobody.
+
+The endpoints come from the URLs themselves: a new one without a line here fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from labeling.models import ApiToken, User
+from tests.labeling.api.helpers import (
+    GSM_FILE,
+    ROLES,
+    World,
+    build_world,
+    new_key,
+    read_error,
+    sign_in,
+    with_token,
+)
+from tests.labeling.factories import rating
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+# Expected status by role: lead, annotator, adjudicator, engineer, outsider, anonymous.
+MEMBERS = "200 200 200 200 404 401"
+ANYBODY = "200 200 200 200 200 401"
+LEADS = "200 403 403 403 404 401"
+BROWSERS = "200 403 200 200 404 401"
+HIS_OWN = "404 200 404 404 404 401"
+
+MATRIX: dict[tuple[str, str], str] = {
+    ("get", "root"): ANYBODY,
+    ("get", "schema"): ANYBODY,
+    ("get", "docs"): "200 200 200 200 200 302",
+    ("get", "me"): ANYBODY,
+    ("get", "formats"): ANYBODY,
+    ("get", "tokens"): ANYBODY,
+    ("post", "tokens"): "201 201 201 201 201 401",
+    ("delete", "token"): "404 204 404 404 404 401",
+    # Projects: whoever leads one may make another.
+    ("get", "projects"): ANYBODY,
+    ("post", "projects"): "201 403 403 403 403 401",
+    ("get", "project"): MEMBERS,
+    ("patch", "project"): LEADS,
+    ("get", "guidelines"): MEMBERS,
+    ("post", "guidelines"): "201 403 403 403 404 401",
+    ("get", "taxonomies"): MEMBERS,
+    ("post", "taxonomies"): "201 403 403 403 404 401",
+    ("post", "taxonomy-use"): LEADS,
+    ("get", "members"): LEADS,
+    ("patch", "member"): LEADS,
+    ("delete", "member"): "204 403 403 403 404 401",
+    ("get", "invitations"): LEADS,
+    ("post", "invitations"): "201 403 403 403 404 401",
+    ("delete", "invitation"): "204 403 403 403 404 401",
+    # Numbers and logs
+    ("get", "overview"): MEMBERS,
+    ("get", "progress"): MEMBERS,
+    ("get", "agreement"): "200 403 200 403 404 401",
+    ("get", "lints"): BROWSERS,
+    ("get", "audit-events"): LEADS,
+    ("get", "exposures"): LEADS,
+    # Data
+    ("get", "sources"): BROWSERS,
+    ("patch", "source"): "200 403 403 200 404 401",
+    ("get", "problems"): BROWSERS,
+    ("get", "solutions"): BROWSERS,
+    ("get", "solution"): BROWSERS,
+    ("get", "injections"): BROWSERS,
+    ("get", "injection"): BROWSERS,
+    ("get", "items"): BROWSERS,
+    ("get", "suggestions"): BROWSERS,
+    # Work: an assignment is its annotator's, and of nobody else.
+    ("post", "assignments-claim"): "200 200 403 403 404 401",
+    ("post", "item-claim"): HIS_OWN,
+    ("get", "assignment"): HIS_OWN,
+    ("put", "assignment-draft"): HIS_OWN,
+    ("post", "assignment-heartbeat"): HIS_OWN,
+    # This item has no claim to open: whose it is comes first, then that.
+    ("post", "assignment-reveal"): "404 400 404 404 404 401",
+    ("post", "assignment-submit"): "404 201 404 404 404 401",
+    ("post", "assignment-skip"): HIS_OWN,
+    ("post", "assignment-undo-skip"): HIS_OWN,
+    ("get", "annotations"): MEMBERS,
+    ("get", "annotation"): HIS_OWN,
+    ("post", "annotation-revise"): "404 201 404 404 404 401",
+    # Disputes
+    ("get", "disputes"): "200 403 200 403 404 401",
+    ("get", "dispute"): "200 403 200 403 404 401",
+    ("post", "dispute-open"): "200 403 200 403 404 401",
+    ("post", "dispute-decide"): "201 403 201 403 404 401",
+    # In and out
+    ("get", "imports"): "200 403 403 200 404 401",
+    ("post", "imports"): "201 403 403 201 404 401",
+    ("get", "import"): "200 403 403 200 404 401",
+    ("get", "issues"): "200 403 403 200 404 401",
+    ("get", "issues-file"): "200 403 403 200 404 401",
+    ("get", "releases"): "200 403 403 200 404 401",
+    ("post", "releases"): "201 403 403 201 404 401",
+    ("get", "release"): "200 403 403 200 404 401",
+    ("get", "release-file"): "200 403 403 200 404 401",
+    # Machines: whoever leads a project may add an engine.
+    ("get", "engines"): "200 403 403 200 403 401",
+    ("post", "engines"): "201 403 403 403 403 401",
+    ("get", "engine"): "200 403 403 200 403 401",
+    ("patch", "engine"): "200 403 403 403 403 401",
+    ("get", "methods"): ANYBODY,
+    ("get", "jobs"): "200 403 403 200 404 401",
+    ("post", "jobs"): "201 403 403 403 404 401",
+    ("get", "job"): "200 403 403 200 404 401",
+    ("post", "job-start"): LEADS,
+    ("post", "job-pause"): "409 403 403 403 404 401",
+    ("post", "job-resume"): "409 403 403 403 404 401",
+    ("post", "job-cancel"): LEADS,
+    ("post", "job-retry"): "409 403 403 403 404 401",
+}
+
+# Scopes by endpoint: any one of them will do, and no other. Empty: for sessions only.
+READ_SCOPES: dict[str, str] = {
+    "annotation": "read annotate",
+    "annotations": "read annotate",
+    "assignment": "read annotate",
+    "audit-events": "admin",
+    "dispute": "read annotate",
+    "disputes": "read annotate",
+    "engine": "read jobs",
+    "engines": "read jobs",
+    "exposures": "admin",
+    "formats": "read annotate import export jobs admin",
+    "guidelines": "read annotate import export jobs admin",
+    "import": "read import",
+    "imports": "read import",
+    "invitations": "admin",
+    "issues": "read import",
+    "issues-file": "read import",
+    "job": "read jobs",
+    "jobs": "read jobs",
+    "me": "read annotate import export jobs admin",
+    "members": "admin",
+    "methods": "read jobs",
+    "progress": "read annotate",
+    "project": "read annotate import export jobs admin",
+    "projects": "read annotate import export jobs admin",
+    "release": "read export",
+    "release-file": "export",
+    "releases": "read export",
+    "root": "read annotate import export jobs admin",
+    "schema": "read annotate import export jobs admin",
+    "sources": "read import export",
+    "taxonomies": "read annotate import export jobs admin",
+    "tokens": "read annotate import export jobs admin",
+}
+WRITE_SCOPES: dict[str, str] = {
+    "annotation-revise": "annotate",
+    "assignment-draft": "annotate",
+    "assignment-heartbeat": "annotate",
+    "assignment-reveal": "annotate",
+    "assignment-skip": "annotate",
+    "assignment-submit": "annotate",
+    "assignment-undo-skip": "annotate",
+    "assignments-claim": "annotate",
+    "dispute-decide": "annotate",
+    "dispute-open": "annotate",
+    "imports": "import",
+    "item-claim": "annotate",
+    "job-cancel": "jobs",
+    "job-pause": "jobs",
+    "job-resume": "jobs",
+    "job-retry": "jobs",
+    "job-start": "jobs",
+    "jobs": "jobs",
+    "releases": "export",
+    "source": "import",
+    "token": "",
+    "tokens": "",
+}
+
+
+def find_scopes(method: str, name: str) -> set[str]:
+    """The scopes that this table promises: reading takes `read`, changing takes `admin`, unless
+    a line says otherwise.
+    """
+    if method == "get":
+        return set(READ_SCOPES.get(name, "read").split())
+    return set(WRITE_SCOPES.get(name, "admin").split())
+
+
+def iterate_endpoints() -> Iterator[tuple[str, URLPattern]]:
+    """Every (method, URL) of the API, from the URLs that the server answers by."""
+
+    def walk(resolver: URLResolver) -> Iterator[URLPattern]:
+        for entry in resolver.url_patterns:
+            if isinstance(entry, URLResolver):
+                yield from walk(entry)
+            else:
+                yield entry
+
+    for entry in get_resolver().url_patterns:
+        if isinstance(entry, URLResolver) and entry.app_name == "api":
+            for pattern in walk(entry):
+                view = getattr(pattern.callback, "cls", None)
+                for method in METHODS if view else ("get",):
+                    if (view is None or hasattr(view, method)) and pattern.name != "unknown":
+                        yield method, pattern
+
+
+ENDPOINTS = sorted({(method, str(pattern.name)) for method, pattern in iterate_endpoints()})
+# The documentation is a page, for people.
+ENDPOINTS_FOR_TOKENS = [pair for pair in ENDPOINTS if pair[1] != "docs"]
+
+
+def build_arguments(name: str, world: World) -> dict[str, Any]:
+    """What the address of an endpoint needs, taken from the world."""
+    values: dict[str, Any] = {
+        "slug": world.project.slug,
+        "token_id": world.token.pk,
+        "taxonomy_id": world.project.taxonomy_id,
+        "member_id": world.member.pk,
+        "invitation_id": world.invitation.pk,
+        "source_id": world.source.pk,
+        "solution_id": world.solution.pk,
+        "injection_id": world.injection.pk,
+        "item_id": world.item.pk,
+        "assignment_id": (
+            world.skipped.pk if name == "assignment-undo-skip" else world.assignment.pk
+        ),
+        "annotation_id": world.annotation.pk,
+        "dispute_id": world.dispute.pk,
+        "batch_id": world.batch.pk,
+        "release_id": world.release.pk,
+        "filename": world.filename,
+        "engine_id": world.engine.pk,
+        "job_id": world.job.pk,
+    }
+    pattern = next(pattern for _method, pattern in iterate_endpoints() if pattern.name == name)
+    return {key: values[key] for key in pattern.pattern.converters}
+
+
+RIGHT = rating("correct", "correct", "correct")
+
+Body = Callable[[World], Any]
+BODIES: dict[tuple[str, str], Body] = {
+    ("post", "tokens"): lambda w: {"name": "script", "scopes": ["read"], "days": 7},
+    ("post", "projects"): lambda w: {"slug": "geometry", "name": "Geometry"},
+    ("patch", "project"): lambda w: {"version": w.project.version, "overlap": 3},
+    ("post", "guidelines"): lambda w: {"text": "Be kind.", "version": w.project.guideline_version},
+    ("post", "taxonomies"): lambda w: {
+        "content": w.project.taxonomy.content,
+        "taxonomy": w.project.taxonomy_id,
+    },
+    ("patch", "member"): lambda w: {"role": "engineer"},
+    ("post", "invitations"): lambda w: {"role": "annotator"},
+    ("patch", "source"): lambda w: {"licence": "MIT"},
+    ("put", "assignment-draft"): lambda w: {
+        "lease_token": w.assignment.lease_token,
+        "version": 0,
+        "content": {},
+    },
+    ("post", "assignment-heartbeat"): lambda w: {"lease_token": w.assignment.lease_token},
+    ("post", "assignment-reveal"): lambda w: {
+        "lease_token": w.assignment.lease_token,
+        "blind_first_error": {"none": True},
+    },
+    ("post", "assignment-submit"): lambda w: {
+        "lease_token": w.assignment.lease_token,
+        "version": 0,
+        "idempotency_key": new_key(),
+        "content": RIGHT,
+        "active_ms": 1000,
+    },
+    ("post", "assignment-skip"): lambda w: {
+        "lease_token": w.assignment.lease_token,
+        "reason": "I know its author.",
+    },
+    ("post", "annotation-revise"): lambda w: {
+        "number": 1,
+        "idempotency_key": new_key(),
+        "content": RIGHT,
+        "reason": "I looked again.",
+    },
+    ("post", "dispute-decide"): lambda w: {
+        "version": w.dispute.version,
+        "idempotency_key": new_key(),
+        "content": RIGHT,
+        "reason": "Every step follows.",
+    },
+    ("post", "releases"): lambda w: {"name": "second"},
+    ("post", "engines"): lambda w: {"name": "Another", "kind": "scripted"},
+    ("patch", "engine"): lambda w: {"is_active": False},
+    ("post", "jobs"): lambda w: {
+        "method": "injection",
+        "engine": w.engine.pk,
+        "selection": {"solution_ids": [w.solution.pk]},
+    },
+}
+
+
+def call(client: Any, method: str, name: str, world: World) -> Any:
+    """Send a request that would be done if its sender may; undo what it did."""
+    url = reverse(f"api:{name}", kwargs=build_arguments(name, world))
+    with transaction.atomic():
+        if (method, name) == ("post", "imports"):
+            answer = client.post(
+                f"{url}?filename=more.jsonl",
+                data=GSM_FILE,
+                content_type="application/octet-stream",
+            )
+        else:
+            body = BODIES.get((method, name), lambda w: None)(world)
+            answer = getattr(client, method)(url, data=body)
+        if answer.streaming:
+            answer.getvalue()
+        transaction.set_rollback(True)
+    return answer
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return build_world()
+
+
+def split(method: str, name: str) -> dict[str, str]:
+    """The expected status by role."""
+    return dict(zip(ROLES, MATRIX[method, name].split(), strict=True))
+
+
+def pick(world: World, method: str, name: str) -> User:
+    """Somebody who may: then a refusal is for another reason than the role."""
+    statuses = split(method, name)
+    role = next((role for role in ROLES if statuses[role][0] in "23"), "lead")
+    person = world.people[role]
+    assert person is not None
+    return person
+
+
+def test_every_endpoint_has_a_line():
+    assert sorted(MATRIX) == ENDPOINTS
+
+
+def test_who_may(world):
+    clients = {role: sign_in(world.people[role]) for role in ROLES}
+    got = {
+        (method, name): " ".join(
+            str(call(clients[role], method, name, world).status_code) for role in ROLES
+        )
+        for method, name in ENDPOINTS
+    }
+    assert got == MATRIX
+
+
+def test_a_token_does_what_its_scopes_say(world):
+    for method, name in ENDPOINTS_FOR_TOKENS:
+        person = pick(world, method, name)
+        good = find_scopes(method, name)
+        for scope in ApiToken.Scope.values:
+            answer = call(with_token(person, scope), method, name, world)
+            if scope in good:
+                assert answer.status_code not in (401, 403), (method, name, scope)
+            else:
+                error = read_error(answer, 403, "scope_missing")
+                assert set(error["detail"]["needed"]) == good, (method, name)
+                assert error["detail"]["held"] == [scope]
+
+
+def test_all_scopes_together_give_an_outsider_nothing(world):
+    dave = world.people["outsider"]
+    for method, name in ENDPOINTS_FOR_TOKENS:
+        answer = call(with_token(dave, *ApiToken.Scope.values), method, name, world)
+        if find_scopes(method, name):
+            assert str(answer.status_code) == split(method, name)["outsider"], (method, name)
+        else:
+            read_error(answer, 403, "scope_missing")
+
+
+def test_whoever_was_a_member_is_an_outsider(world):
+    bob = world.people["annotator"]
+    world.project.memberships.filter(user=bob).update(is_active=False)
+    client = sign_in(bob)
+    for method, name in ENDPOINTS:
+        if split(method, name)["outsider"] == "404" and name != "token":
+            assert call(client, method, name, world).status_code == 404, (method, name)
+
+
+def test_a_person_switched_off_is_nobody(world):
+    bob = world.people["annotator"]
+    session, token = sign_in(bob), with_token(bob, *ApiToken.Scope.values)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    for method, name in ENDPOINTS_FOR_TOKENS:
+        assert call(session, method, name, world).status_code == 401, (method, name)
+        assert call(token, method, name, world).status_code == 401, (method, name)
+
+
+def test_reading_writes_nothing(world):
+    for method, name in ENDPOINTS:
+        if method != "get":
+            continue
+        client = sign_in(pick(world, method, name))
+        with CaptureQueriesContext(connection) as captured:
+            assert call(client, method, name, world).status_code == 200
+        words = {query["sql"].split()[0] for query in captured.captured_queries}
+        assert words, name
+        assert words <= {"SELECT", "SAVEPOINT", "ROLLBACK", "RELEASE"}, (name, words)

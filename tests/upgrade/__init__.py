@@ -1,0 +1,1 @@
+"""Data of earlier versions, and proof that this version can take it over."""
