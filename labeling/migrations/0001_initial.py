@@ -1076,6 +1076,7 @@ class Migration(migrations.Migration):
                     "item",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
+                        db_index=False,
                         related_name="assignments",
                         to="labeling.reviewitem",
                     ),
@@ -1084,6 +1085,7 @@ class Migration(migrations.Migration):
                     "annotator",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
+                        db_index=False,
                         related_name="assignments",
                         to=settings.AUTH_USER_MODEL,
                     ),
@@ -1153,6 +1155,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["annotator", "project", "state"], name="assignment_of_person"
                     ),
+                    models.Index(fields=["item", "annotator"], name="assignment_of_item"),
                 ],
             },
         ),

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.db.models import BigIntegerField, Count
+from django.db.models import BigIntegerField
 from django.utils.translation import get_language
 
 from labeling.alignment import StepPair, TextDiff, align_steps, diff_text
@@ -23,7 +23,6 @@ from labeling.models import (
     Step,
     Suggestion,
     Taxonomy,
-    User,
 )
 from labeling.prepared import Prepared
 from labeling.records import FirstError
@@ -92,8 +91,6 @@ class Workspace:
     draft_version: int
     draft: dict[str, Any]
     evidence: str
-    done: int
-    total: int
     # Verifying an injection
     injection_id: int | None = None
     original_question: str = ""
@@ -122,18 +119,6 @@ _steps_of = Prepared(
     ),
     solution=_ID,
 )
-_count_submitted = Prepared(
-    lambda person, project: (
-        Assignment.objects.filter(
-            annotator=person, project=project, state=Assignment.State.SUBMITTED
-        )
-        .order_by()
-        .values("project")
-        .values_list(Count("pk"))
-    ),
-    person=_ID,
-    project=_ID,
-)
 
 
 def get_workspace(assignment: Assignment) -> Workspace:
@@ -146,7 +131,6 @@ def get_workspace(assignment: Assignment) -> Workspace:
     # Nothing else has a claim that could be opened.
     judged = find_blind_judgement(item=item, person=person) if is_injection else None
     blinding = blinding_of(project)
-    done, total = count_progress(person, project)
     shared: dict[str, Any] = {
         "assignment": assignment,
         "item": item,
@@ -160,8 +144,6 @@ def get_workspace(assignment: Assignment) -> Workspace:
         "draft_version": draft.version if draft else 0,
         "draft": draft.content if draft else {},
         "evidence": evidence_state(blinding, judged=judged is not None, submitted=False),
-        "done": done,
-        "total": total,
     }
     if not is_injection:
         return Workspace(**shared)
@@ -265,11 +247,3 @@ def blinding_of(project: Project) -> Blinding:
         machine_evidence=evidence,
         hide_names=project.hide_names,
     )
-
-
-def count_progress(person: User, project: Project) -> tuple[int, int]:
-    """(items this person submitted, items of the project in all)."""
-    counted = _count_submitted.first(person=person.pk, project=project.pk)
-    done = counted[0] if counted else 0
-    # Places are handed out one by one and none is taken back: counting rows says the same, slowly.
-    return done, project.next_queue_order - 1

@@ -382,3 +382,10 @@ def lock_item(item_id: int) -> ReviewItem:
 def count_waiting(*, user: User, project: Project) -> int:
     """How many items the person could still claim."""
     return _waiting_for(user=user, project=project).count()
+
+
+def count_submitted(*, user: User, project: Project) -> int:
+    """How many items the person has submitted."""
+    return Assignment.objects.filter(
+        annotator=user, project=project, state=Assignment.State.SUBMITTED
+    ).count()

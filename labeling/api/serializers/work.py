@@ -248,13 +248,6 @@ class WorkInjectionSerializer(serializers.Serializer[object]):
     )
 
 
-class WorkProgressSerializer(serializers.Serializer[object]):
-    """How far one is in this project."""
-
-    done = serializers.IntegerField()
-    total = serializers.IntegerField()
-
-
 class WorkUrlsSerializer(serializers.Serializer[object]):
     """Where this workspace's requests go."""
 
@@ -280,7 +273,6 @@ class WorkspaceSerializer(serializers.Serializer[object]):
         ["absent", "sealed", "open"], help_text="What machines said of this solution."
     )
     injection = WorkInjectionSerializer(allow_null=True)
-    progress = WorkProgressSerializer()
     urls = WorkUrlsSerializer()
 
 
@@ -315,7 +307,6 @@ def show_workspace(workspace: Workspace, urls: dict[str, str]) -> dict[str, Any]
         "draft": {"version": workspace.draft_version, "content": workspace.draft},
         "evidence": workspace.evidence,
         "injection": _show_injection(workspace),
-        "progress": {"done": workspace.done, "total": workspace.total},
         "urls": urls,
     }
 

@@ -23,8 +23,7 @@ from labeling.models import ReviewItem
 from labeling.selectors.agreement import build_report
 from labeling.selectors.explorer import count_by_lint
 from labeling.selectors.progress import get_overview
-from labeling.selectors.review import count_progress
-from labeling.services.assignments import count_waiting
+from labeling.services.assignments import count_submitted, count_waiting
 from workbench.api.pagination import NewestFirst
 from workbench.api.permissions import Scope
 from workbench.api.serializers import Nothing
@@ -63,8 +62,10 @@ class ProgressView(ApiView):
         by_state = get_overview(project).by_state
         own = None
         if Capability.ANNOTATE in access.capabilities_of(self.user, project):
-            done, _total = count_progress(self.user, project)
-            own = {"done": done, "waiting": count_waiting(user=self.user, project=project)}
+            own = {
+                "done": count_submitted(user=self.user, project=project),
+                "waiting": count_waiting(user=self.user, project=project),
+            }
         shown = {
             "items": sum(by_state.values()),
             "settled": sum(by_state.get(state, 0) for state in SETTLED),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from labeling.access import Capability, get_project, may_create_projects
 from labeling.models import Membership, Project, ReviewItem
 from labeling.selectors.progress import OverviewView, get_overview
-from labeling.selectors.review import count_progress
+from labeling.services.assignments import count_submitted, count_waiting
 from labeling.services.projects import create_project, ensure_builtin_taxonomies
 from labeling.web.errors import Mendable, add_refusal, page
 from labeling.web.nav import project_context
@@ -69,8 +69,10 @@ def overview(request: AuthedRequest, slug: str) -> HttpResponse:
     context = project_context(request, project, "overview")
     can = context["can"]
     if can[Capability.ANNOTATE]:
-        done, total = count_progress(request.user, project)
-        context |= {"done": done, "total": total}
+        done = count_submitted(user=request.user, project=project)
+        waiting = count_waiting(user=request.user, project=project)
+        # As on the home page: out of what this person has done or could still do.
+        context |= {"done": done, "total": done + waiting}
     if can[Capability.BROWSE]:
         numbers = get_overview(project)
         context |= {

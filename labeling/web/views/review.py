@@ -148,7 +148,6 @@ def build_context(
             # What this browser keeps outlives the lease, and is nobody else's on a shared machine.
             "key": f"{workspace.item.pk}-{workspace.assignment.annotator_id}",
         },
-        "progress": {"done": workspace.done, "total": workspace.total},
         "urls": _urls(request, workspace),
         "gaps": gaps,
         "steps": workspace.steps,

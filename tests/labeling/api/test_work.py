@@ -85,7 +85,6 @@ def test_a_claim_gives_all_that_the_page_needs(desk):
     assert workspace["draft"] == {"version": 0, "content": {}}
     assert workspace["injection"] is None
     assert workspace["evidence"] == "sealed"
-    assert workspace["progress"] == {"done": 0, "total": 2}
     assert workspace["project"]["asks_error_types"] is True
     assert "deception" in {kind["code"] for kind in workspace["error_types"]}
 
