@@ -29,6 +29,7 @@ PURE = (
     "modeljobs/evaluation",
     "modeljobs/methods",
     "modeljobs/sandbox",
+    "modeljobs/tiny",
     "workbench/databases.py",
     "workbench/datafolder.py",
     "workbench/env.py",

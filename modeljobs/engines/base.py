@@ -39,8 +39,24 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a raw prompt: a text, and the token ids it was made of where they are known.
+
+    An engine that can encode turns each piece into tokens by itself, so that a prompt which grows
+    piece by piece keeps the same tokens in front, and the engine's prefix cache is of use: a text
+    that is encoded as a whole may merge differently where pieces meet.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """One question to an engine: chat messages, or a raw prompt to go on from.
+
+    `pieces` is the prompt in parts, for engines that make use of them; their texts joined are the
+    prompt. The final message or the prompt's end is what the model goes on from.
 
     `key` names the question within its job; the same key is the same question, so that a call
     that is already stored need not be made twice. `metadata` says in a structured form what the
@@ -52,10 +68,24 @@ class CompletionRequest:
     prompt: str | None = None
     sampling: SamplingSettings = SamplingSettings()
     metadata: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    pieces: tuple[Piece, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.prompt is not None):
             raise ValueError("A request has either messages or a prompt: give exactly one of them.")
+
+    @classmethod
+    def of_pieces(
+        cls,
+        key: str,
+        pieces: tuple[Piece, ...],
+        *,
+        sampling: SamplingSettings,
+        metadata: Mapping[str, Any] = EMPTY,
+    ) -> CompletionRequest:
+        """A raw prompt in parts."""
+        prompt = "".join([piece.text for piece in pieces])
+        return cls(key, prompt=prompt, sampling=sampling, metadata=metadata, pieces=pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +111,8 @@ class Completion:
     logprobs: tuple[TokenLogprob, ...] | None = None
     # What a reasoning model wrote before its answer, where the server keeps the two apart.
     reasoning: str = ""
+    # The sampled tokens, where the engine gives them: to be handed back in a `Piece`.
+    token_ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

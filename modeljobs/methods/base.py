@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from labeling.records import LabelSet, Solution
 from modeljobs.engines.base import EMPTY, CompletionRequest, Engine, EngineReply
 from modeljobs.engines.options import Option
+from modeljobs.sandbox.base import CodeResult
 
 Product = Solution | LabelSet
 
@@ -84,7 +85,39 @@ class Failed:
     outcome: Outcome = Outcome.FAILED
 
 
-Event = CallMade | Produced | Failed
+@dataclass(frozen=True, slots=True)
+class CodeRecord:
+    """A block that a model wrote, run in a trajectory's session. `key` names it within the item, as
+    a request's does: the same key is the same block in the same place, and is not run again.
+    """
+
+    key: str
+    code: str
+    result: CodeResult
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRan:
+    """A block was run; store it."""
+
+    run: CodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StepChecked:
+    """A step is finished: store what was found, and show it while the rest goes on.
+
+    `kind` says what kind of evidence it is ("genprm"). `summary` is small and plain JSON, for lists
+    and columns; `detail` is plain JSON with the texts, stored apart from the database.
+    """
+
+    position: int
+    kind: str
+    summary: Mapping[str, Any]
+    detail: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+Event = CallMade | CodeRan | StepChecked | Produced | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +128,19 @@ class ItemResult:
     calls: tuple[CallRecord, ...]
     products: tuple[Produced, ...]
     failure: Failed | None = None
+    runs: tuple[CodeRecord, ...] = ()
+    steps: tuple[StepChecked, ...] = ()
+
+
+class CodeRunner(Protocol):
+    """Where a method has code run while it works on one item."""
+
+    async def run(self, trajectory: str, key: str, code: str) -> CodeRecord:
+        """Run a block in the trajectory's session, or give back what came of it before.
+
+        Raises SandboxError. Blocks of one trajectory run one after the other; those of different
+        ones share nothing.
+        """
 
 
 class Method(Protocol):
@@ -122,12 +168,23 @@ class Method(Protocol):
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The units of work that each solution gives; `("",)` where there is but one."""
 
+    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
+        """True where `run` is to be given a sandbox with these settings."""
+
     def run(
-        self, item: ItemInput, *, engine: Engine, settings: Mapping[str, Any], rng_seed: int
+        self,
+        item: ItemInput,
+        *,
+        engine: Engine,
+        settings: Mapping[str, Any],
+        rng_seed: int,
+        code: CodeRunner | None = None,
     ) -> AsyncGenerator[Event]:
         """The events of one unit. `settings` has gone through `validate_options(parameters)`.
 
-        The same item, settings, seed and replies give the same requests with the same keys.
+        The same item, settings, seed, replies and code results give the same requests with the same
+        keys. A SandboxError that says `unavailable` goes through untouched, as an engine's error
+        does.
         """
 
 
@@ -136,16 +193,22 @@ async def collect_events(events: AsyncGenerator[Event]) -> ItemResult:
     calls: list[CallRecord] = []
     products: list[Produced] = []
     failure: Failed | None = None
+    runs: list[CodeRecord] = []
+    steps: list[StepChecked] = []
     async for event in events:
         match event:
             case CallMade(call):
                 calls.append(call)
+            case CodeRan(run):
+                runs.append(run)
+            case StepChecked():
+                steps.append(event)
             case Produced():
                 products.append(event)
             case Failed():
                 failure = event
     outcome = failure.outcome if failure else Outcome.DONE
-    return ItemResult(outcome, tuple(calls), tuple(products), failure)
+    return ItemResult(outcome, tuple(calls), tuple(products), failure, tuple(runs), tuple(steps))
 
 
 def derive_seed(rng_seed: int, key: str) -> int:

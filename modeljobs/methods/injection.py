@@ -23,6 +23,7 @@ from modeljobs.engines.options import Option
 from modeljobs.methods.base import (
     CallMade,
     CallRecord,
+    CodeRunner,
     Event,
     Failed,
     ItemInput,
@@ -308,8 +309,17 @@ class InjectionMethod:
         """The chosen error classes: each is asked for by itself and may fail by itself."""
         return tuple(settings["error_types"])
 
+    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
+        return False
+
     async def run(
-        self, item: ItemInput, *, engine: Engine, settings: Mapping[str, Any], rng_seed: int
+        self,
+        item: ItemInput,
+        *,
+        engine: Engine,
+        settings: Mapping[str, Any],
+        rng_seed: int,
+        code: CodeRunner | None = None,
     ) -> AsyncGenerator[Event]:
         """1. Refuse a source that cannot serve. 2. Ask. 3. Ask again if need be. 4. Hand over."""
         if problem := find_unfit(item.solution):

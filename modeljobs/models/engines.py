@@ -14,7 +14,11 @@ class Engine(models.Model):
 
     class Kind(models.TextChoices):
         SCRIPTED = "scripted", _("Scripted (no model: seeded rules)")
+        TINY = "tiny", _("Tiny arithmetic model (shipped)")
         OPENAI_COMPATIBLE = "openai_compatible", _("OpenAI-compatible server")
+        VLLM = "vllm", _("vLLM server")
+        VLLM_IN_PROCESS = "vllm_in_process", _("vLLM in a GPU worker")
+        TRANSFORMERS_LOCAL = "transformers_local", _("Transformers in a worker")
 
     name = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=20, choices=Kind)
@@ -40,3 +44,32 @@ class Engine(models.Model):
     @property
     def is_scripted(self) -> bool:
         return self.kind == self.Kind.SCRIPTED
+
+
+class EngineTest(models.Model):
+    """One real call to an engine, asked for by a person and made by a worker.
+
+    `result` says what the server could do, or the sentence and code of its refusal.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="tests")
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    result = models.JSONField(default=dict)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"test {self.pk} of engine {self.engine_id}"

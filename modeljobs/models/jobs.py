@@ -35,6 +35,10 @@ class ModelJob(models.Model):
     engine_snapshot = models.JSONField(default=dict)
     is_scripted = models.BooleanField(default=False)
     code_version = models.CharField(max_length=80, blank=True)
+    # What stops the job when it is used up: max_tokens, max_cost, max_seconds; none by default.
+    budgets = models.JSONField(default=dict)
+    # Wall time in which a worker was at it, pauses left out.
+    ran_seconds = models.FloatField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     note = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(

@@ -143,8 +143,14 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# default: light; io: import and export; models: work beside a model server or a GPU.
-CELERY_TASK_QUEUES: dict[str, dict[str, object]] = {"default": {}, "io": {}, "models": {}}
+# default: light; io: import and export; models: work beside a model server or a GPU; sandbox: code
+# that people run again.
+CELERY_TASK_QUEUES: dict[str, dict[str, object]] = {
+    "default": {},
+    "io": {},
+    "models": {},
+    "sandbox": {},
+}
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -153,6 +159,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 WORKBENCH_JOB_LEASE_SECONDS = env_float("WORKBENCH_JOB_LEASE_SECONDS", 120.0, minimum=1)
 CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "labeling.*": {"queue": "io"},
+    "modeljobs.run_code_trial": {"queue": "sandbox"},
     "modeljobs.*": {"queue": "models"},
 }
 

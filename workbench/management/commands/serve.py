@@ -233,7 +233,7 @@ def build_worker_program() -> Program:
         "worker",
         "--pool=threads",
         f"--concurrency={settings.WORKBENCH_WORKER_THREADS}",
-        "--queues=default,io,models",
+        "--queues=default,io,models,sandbox",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",
