@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench screenshots lock wheel clean runtime dev
+.PHONY: help run test check format bench bench-jobs screenshots models lock wheel clean runtime dev
 
 help:
 	@echo "make run          install, then serve the workbench until Ctrl-C"
@@ -17,7 +17,9 @@ help:
 	@echo "make check        format, lint, types, templates, migrations, links, licences"
 	@echo "make format       put code and templates into the project's format"
 	@echo "make bench        measure; one JSON object a line"
+	@echo "make bench-jobs   measure model jobs and the sandbox; one JSON object a line"
 	@echo "make screenshots  pictures of every page, in screenshots/"
+	@echo "make models       install torch and transformers, for tests of models in this process"
 	@echo "make lock         write the locks again from pyproject.toml and package.json"
 	@echo "make wheel        build an installable package in dist/"
 	@echo "make clean        remove what was installed and made; your data stays"
@@ -54,8 +56,16 @@ format: dev
 bench: dev
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+bench-jobs: dev
+	@$(BIN)/python -m tests.benchmarks.jobs $(ARGS)
+
 screenshots: dev
 	$(BIN)/python -m tests.e2e.screenshots $(ARGS)
+
+# By pip, which takes a CPU build of torch where its configuration names one.
+models: dev
+	@echo "Installing torch and transformers; this may take some minutes."
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' 'transformers>=5.23,<6'
 
 lock: dev
 	scripts/lock.sh
