@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from typing import Any
 
@@ -16,6 +17,21 @@ STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime",
     "taskName",
 }
+
+
+# Django names the path of a request that it refuses, and an invitation's path holds its secret.
+INVITATION = re.compile(r"(/invitations/)[^/\s'\"]+")
+
+
+class MaskInvitations(logging.Filter):
+    """Takes the secrets of invitations out of what is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        masked = INVITATION.sub(r"\1…", message)
+        if masked != message:
+            record.msg, record.args = masked, None
+        return True
 
 
 class JsonFormatter(logging.Formatter):
@@ -53,9 +69,11 @@ def build_logging(*, level: str, as_json: bool) -> dict[str, Any]:
             },
             "json": {"()": "workbench.logs.JsonFormatter"},
         },
+        "filters": {"mask": {"()": "workbench.logs.MaskInvitations"}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
+                "filters": ["mask"],
                 "formatter": "json" if as_json else "plain",
             }
         },

@@ -145,7 +145,10 @@ def name_problem(solution: Solution, ordinal: int) -> Solution:
     problem = solution.problem
     if problem.source_id:
         return solution
-    name = problem.family or solution.source_id or f"row-{ordinal}"
+    # A name that begins with a class would lose it when the row is read again.
+    error_type = solution.injection.error_type if solution.injection else ""
+    own = _cut_prefix(solution.source_id, error_type)[1]
+    name = problem.family or own or f"row-{ordinal}"
     return replace(solution, problem=replace(problem, source_id=name))
 
 

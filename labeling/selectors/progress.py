@@ -74,6 +74,11 @@ def get_home(user: User, *, now: datetime | None = None) -> HomeView:
         .values_list("project_id")
         .annotate(Count("pk"))
     )
+    in_hand = dict(
+        Assignment.objects.filter(annotator=user, project__in=projects, state=Assignment.State.OPEN)
+        .values_list("project_id")
+        .annotate(Count("pk"))
+    )
     disputes = dict(
         Dispute.objects.filter(project__in=projects, state=Dispute.State.OPEN)
         .values_list("project_id")
@@ -85,7 +90,7 @@ def get_home(user: User, *, now: datetime | None = None) -> HomeView:
             role=roles.get(project.pk, "lead" if user.is_superuser else ""),
             capabilities=capabilities_of(user, project),
             done=done.get(project.pk, 0),
-            waiting=waiting.get(project.pk, 0),
+            waiting=waiting.get(project.pk, 0) + in_hand.get(project.pk, 0),
             open_disputes=disputes.get(project.pk, 0),
         )
         for project in projects

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.content import Outcome
+from labeling.content import Outcome, VerdictValue
 from labeling.models import ImportBatch, Injection, Release, ReviewItem, Solution
 from labeling.selectors.imported import ORIGINAL_PREFIX
 from labeling.templatetags.workspace import reject_options, verdict_word
@@ -292,6 +292,25 @@ def standing_word(standing: str) -> str:
 def rating_class(rating: int) -> str:
     """The colour of a rating in a stacked bar; its number stands beside it in words."""
     return {1: "seg-good", 0: "seg-okay", -1: "seg-bad"}.get(rating, "seg-wait")
+
+
+@register.filter
+def left_out_word(reason: str) -> str:
+    """Why a release left items out, in words (see `labeling.selectors.truth`)."""
+    kind, _colon, code = reason.partition(": ")
+    if kind == "rejected":
+        word = next((option["word"] for option in reject_options() if option["value"] == code), "")
+        return _("Rejected: %(why)s") % {"why": word or code}
+    return {
+        f"item is {ReviewItem.State.WAITING}": _("Not reviewed by enough people yet"),
+        f"item is {ReviewItem.State.DISPUTED}": _("In dispute"),
+        f"item is {ReviewItem.State.DISCARDED}": _("Discarded"),
+        f"outcome is {Outcome.GAVE_UP}": _("The reviewer gave up"),
+        f"outcome is {Outcome.BAD_PROBLEM}": _("Bad problem"),
+        f"verdict is {VerdictValue.UNSURE}": _("Unsure"),
+        f"verdict is {VerdictValue.BAD_PROBLEM}": _("Bad problem"),
+        "blocking lints": _("Blocking lints"),
+    }.get(reason, reason)
 
 
 @register.filter

@@ -99,6 +99,7 @@ def _shared(**changed: Any) -> dict[str, Any]:
         "protocol": dict(PROTOCOL),
         "error_types": TYPES,
         "draft": {"version": 0, "content": {}},
+        "progress": {"done": 38, "total": 60},
         "urls": {
             "home": "/home",
             "login": "/login",

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from workbench.env import EnvError
-from workbench.logs import JsonFormatter, build_logging
+from workbench.logs import JsonFormatter, MaskInvitations, build_logging
 
 
 def build_record(**extra):
@@ -55,3 +55,21 @@ def test_unknown_level_is_refused():
 @pytest.mark.parametrize(("level", "celery"), [("DEBUG", "WARNING"), ("ERROR", "ERROR")])
 def test_celery_is_never_louder_than_a_warning(level, celery):
     assert build_logging(level=level, as_json=False)["loggers"]["celery"]["level"] == celery
+
+
+def test_the_secret_of_an_invitation_is_not_logged():
+    record = logging.makeLogRecord(
+        {"msg": "%s: %s", "args": ("Not Found", "/invitations/abc-DEF_1/accept/")}
+    )
+    assert MaskInvitations().filter(record)
+    assert record.getMessage() == "Not Found: /invitations/…/accept/"
+
+
+def test_other_messages_are_logged_as_they_are():
+    record = build_record()
+    MaskInvitations().filter(record)
+    assert (record.msg, record.args) == ("read %d lines", (3,))
+
+
+def test_every_line_goes_through_the_mask():
+    assert build_logging(level="info", as_json=True)["handlers"]["stderr"]["filters"] == ["mask"]

@@ -23,6 +23,7 @@ from labeling.services.assignments import (
     LeaseLost,
     claim_item,
     claim_next,
+    count_submitted,
     count_waiting,
     save_draft,
     skip,
@@ -148,6 +149,7 @@ def build_context(
             # What this browser keeps outlives the lease, and is nobody else's on a shared machine.
             "key": f"{workspace.item.pk}-{workspace.assignment.annotator_id}",
         },
+        "progress": _count_progress(workspace),
         "urls": _urls(request, workspace),
         "gaps": gaps,
         "steps": workspace.steps,
@@ -177,6 +179,13 @@ def _evidence_note(workspace: Workspace) -> str:
     if kind == "after_judgement":
         return _("Machine evidence opens with your judgement.")
     return _("Machine evidence opens after you submit.")
+
+
+def _count_progress(workspace: Workspace) -> dict[str, int]:
+    """Items done, out of those and what this person could still do: as the home page has it."""
+    user, project = workspace.assignment.annotator, workspace.project
+    done = count_submitted(user=user, project=project)
+    return {"done": done, "total": done + 1 + count_waiting(user=user, project=project)}
 
 
 def _urls(request: HttpRequest, workspace: Workspace) -> dict[str, str]:

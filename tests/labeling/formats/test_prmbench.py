@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from labeling.formats import WriteLog
@@ -204,3 +206,16 @@ def test_a_record_made_here_is_written_whole() -> None:
             "classification": "deception",
         }
     ]
+
+
+def test_a_problem_without_an_id_gets_one_that_survives_reading() -> None:
+    solution = read_solution("prmbench", ROW)
+    nameless = replace(
+        solution,
+        problem=replace(solution.problem, source_id="", family=""),
+        source_id="counterfactual_#1",
+    )
+    [row] = write_rows("prmbench", [nameless])
+    assert row["idx"] == "#1"
+    again = read_solution("prmbench", row)
+    assert write_rows("prmbench", [again]) == [row]

@@ -123,3 +123,16 @@ def test_another_locale():
     with override("de"):
         assert desk.count(12345) == "12.345"
         assert desk.decimal(0.8155) == "0,82"
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("item is disputed", "In dispute"),
+        ("rejected: not_different", "Rejected: Nothing really differs"),
+        ("verdict is unsure", "Unsure"),
+        ("something new", "something new"),
+    ],
+)
+def test_reasons_for_leaving_out_are_words(reason, word):
+    assert desk.left_out_word(reason) == word
