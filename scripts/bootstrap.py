@@ -141,6 +141,13 @@ def build_uv_env() -> dict[str, str]:
         )
         if index:
             env["UV_DEFAULT_INDEX"] = index
+    if "SSL_CERT_FILE" not in env:
+        # Nor does it know whom pip trusts.
+        trusted = env.get("PIP_CERT") or ask(
+            [str(PYTHON), "-m", "pip", "config", "get", "global.cert"]
+        )
+        if trusted:
+            env["SSL_CERT_FILE"] = trusted
     return env
 
 
