@@ -12,7 +12,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from labeling.models import AnnotationRevision, Project, Solution
 from workbench.errors import InvalidInput
 
-FIELDS = ("solution_ids", "source", "correct_only", "limit", "shuffle")
+FIELDS = ("solution_ids", "source", "kind", "correct_only", "limit", "shuffle")
+# Narrows what a judging method takes; a method that alters solutions takes unmodified ones anyway.
+KINDS = ("", "solutions", "injections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,14 @@ class Selection:
     """The solutions that a job is to be run on.
 
     Either `solution_ids`, or every fitting solution of the project, of `source` alone where one is
-    named. `correct_only` takes those known to be right; without it, those not known to be wrong.
-    `limit` takes the first ones, or with `shuffle` a seeded random choice.
+    named, and of `kind` alone ("solutions" or "injections"). `correct_only` takes those known to be
+    right. Without it a method that alters solutions takes those not known to be wrong, and one
+    that judges them takes any. `limit` takes the first ones, or with `shuffle` a seeded random choice.
     """
 
     solution_ids: tuple[int, ...] | None = None
     source: str = ""
+    kind: str = ""
     correct_only: bool = False
     limit: int | None = None
     shuffle: bool = False
@@ -36,6 +40,8 @@ class Selection:
             packed["solution_ids"] = list(self.solution_ids)
         if self.source:
             packed["source"] = self.source
+        if self.kind:
+            packed["kind"] = self.kind
         if self.limit is not None:
             packed["limit"] = self.limit
         return packed
@@ -62,22 +68,33 @@ def parse_selection(data: Mapping[str, Any]) -> Selection:
     source = data.get("source") or ""
     if not isinstance(source, str):
         raise InvalidInput("'source' is the name of a source.", field="source")
+    kind = data.get("kind") or ""
+    if kind not in KINDS:
+        raise InvalidInput("'kind' is 'solutions' or 'injections'.", field="kind")
     return Selection(
         solution_ids=None if ids is None else tuple(dict.fromkeys(ids)),
         source=source,
+        kind=str(kind),
         correct_only=_read_flag(data, "correct_only"),
         limit=limit,
         shuffle=_read_flag(data, "shuffle"),
     )
 
 
-def list_selected(project: Project, selection: Selection, *, seed: int = 0) -> list[int]:
-    """The ids of the solutions that the selection takes, in order.
+def list_selected(
+    project: Project, selection: Selection, *, seed: int = 0, judging: bool = False
+) -> list[int]:
+    """The ids of the solutions that the selection takes, in order; `judging` as `Method.judges`.
 
     Solutions named by id must all fit; InvalidInput says which do not, and why. Otherwise what does
     not fit is passed over.
     """
-    fitting = list_fitting_solutions(project, correct_only=selection.correct_only)
+    fitting = list_fitting_solutions(
+        project, correct_only=selection.correct_only, judging=judging
+    )
+    if selection.kind:
+        modified = Q(origin=Solution.Origin.INJECTED)
+        fitting = fitting.filter(modified if selection.kind == "injections" else ~modified)
     if selection.solution_ids is not None:
         return _check_named(project, selection, fitting)
     if selection.source:
@@ -94,9 +111,13 @@ def list_selected(project: Project, selection: Selection, *, seed: int = 0) -> l
     return sorted(rng.sample(every, min(selection.limit, len(every))))
 
 
-def list_fitting_solutions(project: Project, *, correct_only: bool = False) -> QuerySet[Solution]:
-    """Solutions to which an error can be added: the newest versions, with steps, no injections
-    themselves, and not known to be wrong already (by their final answer, or by anybody's rating).
+def list_fitting_solutions(
+    project: Project, *, correct_only: bool = False, judging: bool = False
+) -> QuerySet[Solution]:
+    """Solutions that a method can work on: the newest versions, with steps.
+
+    To be judged, any of them. To have an error added, no injections themselves, and none that is
+    known to be wrong already (by its final answer, or by anybody's rating).
 
     With `correct_only`, those known to be right: by their final answer, or because somebody judged
     every step and found none wrong.
@@ -105,12 +126,13 @@ def list_fitting_solutions(project: Project, *, correct_only: bool = False) -> Q
         annotation__solution=OuterRef("pk"), number=F("annotation__current_number")
     )
     at, none = AnnotationRevision.FirstErrorState.AT, AnnotationRevision.FirstErrorState.NONE
-    fitting = (
-        Solution.objects.filter(project=project, n_steps__gt=0, next_versions__isnull=True)
-        .exclude(origin=Solution.Origin.INJECTED)
-        .exclude(final_answer_correct=False)
-        .filter(~Exists(words.filter(first_error_state=at)))
-    )
+    fitting = Solution.objects.filter(project=project, n_steps__gt=0, next_versions__isnull=True)
+    if not judging:
+        fitting = fitting.exclude(origin=Solution.Origin.INJECTED)
+    if not judging or correct_only:
+        fitting = fitting.exclude(final_answer_correct=False).filter(
+            ~Exists(words.filter(first_error_state=at))
+        )
     if correct_only:
         fitting = fitting.filter(
             Q(final_answer_correct=True) | Exists(words.filter(first_error_state=none))

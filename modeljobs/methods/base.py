@@ -165,6 +165,12 @@ class Method(Protocol):
     @property
     def parameters(self) -> tuple[Option, ...]: ...
 
+    @property
+    def judges(self) -> bool:
+        """True for a method that judges solutions and takes any; False for one that alters them,
+        which wants solutions that are not known to be wrong.
+        """
+
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The units of work that each solution gives; `("",)` where there is but one."""
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from modeljobs.methods.base import Method
+from modeljobs.methods.genprm import GenprmMethod
 from modeljobs.methods.injection import InjectionMethod
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {method.name: method for method in (InjectionMethod(),)}
+    {method.name: method for method in (InjectionMethod(), GenprmMethod())}
 )
 
 

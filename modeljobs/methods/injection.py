@@ -305,6 +305,10 @@ class InjectionMethod:
             ),
         )
 
+    @property
+    def judges(self) -> bool:
+        return False
+
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The chosen error classes: each is asked for by itself and may fail by itself."""
         return tuple(settings["error_types"])

@@ -33,8 +33,8 @@ def label(solution: Solution, state: str, *, position: int | None = None, number
 
 
 def select(project: Project, **given: Any) -> list[str]:
-    seed = given.pop("seed", 0)
-    ids = list_selected(project, parse_selection(given), seed=seed)
+    seed, judging = given.pop("seed", 0), given.pop("judging", False)
+    ids = list_selected(project, parse_selection(given), seed=seed, judging=judging)
     keys = dict(Solution.objects.values_list("pk", "source_key"))
     return [keys[pk] for pk in ids]
 
@@ -192,3 +192,20 @@ def test_a_selection_that_is_none(given: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_selection(given)
     assert caught.value.extra["field"] == field
+
+
+def test_a_judging_method_takes_wrong_solutions_and_injections(project: Project) -> None:
+    make_solution(project, "right")
+    wrong = make_solution(project, "wrong")
+    label(wrong, "at", position=0)
+    injected = make_solution(project, "injected")
+    Solution.objects.filter(pk=injected.pk).update(origin=Solution.Origin.INJECTED)
+    assert select(project) == ["right"]
+    assert select(project, judging=True) == ["right", "wrong", "injected"]
+    assert select(project, judging=True, kind="injections") == ["injected"]
+    assert select(project, judging=True, kind="solutions") == ["right", "wrong"]
+
+
+def test_a_kind_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="'solutions' or 'injections'"):
+        parse_selection({"kind": "everything"})
