@@ -16,10 +16,17 @@ class ModeljobsConfig(AppConfig):
     def ready(self) -> None:
         from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
+        from labeling import panels
+        from modeljobs.panels import step_evidence_panel
+        from modeljobs.services.engine_tests import tend_tests
         from modeljobs.services.jobs import tend_jobs
+        from modeljobs.services.trials import tend_trials
         from workbench import reaper
 
         reaper.register("model jobs", tend_jobs)
+        reaper.register("model jobs: engine tests", tend_tests)
+        reaper.register("model jobs: code trials", tend_trials)
+        panels.register(step_evidence_panel)
         worker_ready.connect(start_heart, dispatch_uid="modeljobs.start_heart")
         worker_shutting_down.connect(stop_runs, dispatch_uid="modeljobs.stop_runs")
         worker_shutdown.connect(stop_heart, dispatch_uid="modeljobs.stop_heart")

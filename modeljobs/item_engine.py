@@ -7,26 +7,26 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from modeljobs.engines.base import Capabilities, CompletionRequest, Engine, EngineReply
-from modeljobs.services.calls import ItemCalls
+from modeljobs.services.results import OpenItem
 
 
 class ItemEngine:
     """Wraps the run's engine for one item.
 
-    It answers what was answered before without asking, has the calls so far stored before a new
-    one is made, and asks within the run's bound on requests in flight.
+    It answers what was answered before without asking, has what came so far stored before a new
+    request is made, and asks within the run's bound on requests in flight.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
-        calls: ItemCalls,
+        item: OpenItem,
         save: Callable[[], Awaitable[None]],
         slots: asyncio.Semaphore,
     ) -> None:
         self._engine = engine
-        self._calls = calls
+        self._item = item
         self._save = save
         self._slots = slots
 
@@ -50,10 +50,10 @@ class ItemEngine:
         return self._engine.describe()
 
     async def complete(self, request: CompletionRequest) -> EngineReply:
-        known = self._calls.replies.get(request.key)
+        known = self._item.calls.replies.get(request.key)
         if known is not None:
             return known
-        if self._calls.unsaved:
+        if self._item.is_unsaved:
             # Before the next request, and not after each reply: an item of one call is stored in
             # one transaction, and nothing that took an engine's time is lost all the same.
             await self._save()

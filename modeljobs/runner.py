@@ -5,10 +5,14 @@ connection and does nothing but serve it; the other runs an asyncio loop, in whi
 coroutine of its own: nobody waits for the slowest. Django's ORM therefore never meets an event
 loop, whatever pool the worker uses, and SQLite sees one writer per run.
 
-    claim items -> run the method on each -> store its calls as they come -> store its products
+    claim items -> run the method on each -> store calls, code runs and steps as they come
+                -> store products
 
 The truth is in the rows (see `services.leases`). A run that is killed at any point leaves items
-whose lease ends, and calls that the next attempt does not make again.
+whose lease ends, and calls and code runs that the next attempt does not make again.
+
+The bound on requests in flight is the engine's, for each process: two workers on one job keep
+twice as many in flight.
 """
 
 from __future__ import annotations
@@ -18,26 +22,36 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from modeljobs.books import Books
+from modeljobs.checkpoints import Checkpoints
 from modeljobs.desk import DatabaseDesk
+from modeljobs.endings import MACHINE_FAULTS, Crash, Ending, save_if_possible, store_ending
 from modeljobs.engines.base import Engine, EnginePermanent, EngineTransient
 from modeljobs.engines.options import InvalidOptions, validate_options
 from modeljobs.item_engine import ItemEngine
-from modeljobs.methods.base import CallMade, Failed, Produced
+from modeljobs.item_sandbox import MakeSandbox, RunSandbox, open_sandbox
+from modeljobs.methods.base import CallMade, CodeRan, CodeRunner, Failed, Produced, StepChecked
 from modeljobs.methods.catalog import get_method
 from modeljobs.models import JobItem, ModelJob
+from modeljobs.sandbox.base import SandboxError, SandboxUnavailable
 from modeljobs.services import leases, results
+from modeljobs.services.calls import Tokens
 from modeljobs.services.engines import build_running_engine, find_concurrency
-from modeljobs.services.jobs import complete_if_done, pause_for_engine, send_batches
+from modeljobs.services.jobs import (
+    complete_if_done,
+    pause_for_cause,
+    pause_if_open,
+    send_batches,
+)
 from modeljobs.services.leases import Lease, LeaseLost
 from modeljobs.services.results import JobContext, OpenItem
 from modeljobs.services.workers import stopping
@@ -63,8 +77,6 @@ ENGINE_WIDE = frozenset(
         "wrong_key",
     }
 )
-# Faults of the machinery: no item is to blame, and going on makes no sense.
-MACHINE_FAULTS = (OperationalError, InterfaceError, TextStoreError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ def run_job(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     make_engine: MakeEngine = build_running_engine,
+    make_sandbox: MakeSandbox = open_sandbox,
     should_stop: Callable[[], bool] = stopping.is_set,
 ) -> RunReport:
     """Work on the job until nothing is left for now, it is stopped, or the limits are reached.
@@ -138,6 +151,7 @@ def run_job(
             clock=clock,
             sleep=sleep,
             make_engine=make_engine,
+            make_sandbox=make_sandbox,
             should_stop=should_stop,
         )
     finally:
@@ -175,6 +189,7 @@ def _run_once(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
     make_engine: MakeEngine,
+    make_sandbox: MakeSandbox,
     should_stop: Callable[[], bool],
 ) -> RunReport:
     leases.reap_expired_items(now=now(), job_id=job_id)
@@ -185,7 +200,7 @@ def _run_once(
         context = build_context(job)
     except (ValueError, InvalidOptions) as error:
         # A method that an upgrade removed or changed: a person must decide.
-        pause_for_engine(job_id=job_id, reason=str(error))
+        pause_for_cause(job_id=job_id, reason=str(error))
         return RunReport(ended="the job cannot be run")
     run = Run(
         context=context,
@@ -197,6 +212,7 @@ def _run_once(
         sleep=sleep,
         make_engine=make_engine,
         should_stop=should_stop,
+        sandbox=RunSandbox(make_sandbox),
     )
     return run.execute()
 
@@ -215,17 +231,18 @@ def build_context(job: ModelJob) -> JobContext:
         prompt_version=job.prompt_version,
         code_version=job.code_version,
         output_may_train=job.engine_snapshot.get("output_may_train"),
+        engine_model=str(job.engine_snapshot["settings"].get("model") or ""),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Crash:
-    """An item ended in an error that nobody foresaw."""
+class Stop:
+    """Why a run lets go of everything and pauses its job: somebody must act. `why` is for the
+    run's report, `reason` a sentence for people.
+    """
 
-    error: Exception
-
-
-Ending = list[Produced] | Failed | EngineTransient | EnginePermanent | Crash
+    why: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -241,9 +258,13 @@ class Run:
     sleep: Callable[[float], Awaitable[None]]
     make_engine: MakeEngine
     should_stop: Callable[[], bool]
+    sandbox: RunSandbox
 
     report: RunReport = field(default_factory=RunReport)
     desk: DatabaseDesk = field(default_factory=DatabaseDesk)
+    stop: Stop | None = None
+    books: Books = field(init=False)
+    checkpoints: Checkpoints = field(init=False)
     in_flight: dict[asyncio.Task[None], OpenItem] = field(default_factory=dict)
     # Items whose method has ended: these are stored, whatever happens to the run.
     storing: set[int] = field(default_factory=set)
@@ -260,11 +281,17 @@ class Run:
     fault: BaseException | None = None
     extended_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        self.books = Books(job_id=self.job_id, snapshot=self.snapshot, clock=self.clock)
+        self.checkpoints = Checkpoints(self.desk, self._store_together)
+
+    @property
+    def job_id(self) -> int:
+        return self.context.job_id
+
     def execute(self) -> RunReport:
         """Run the loop in a thread of its own and serve it the database from this one."""
-        thread = threading.Thread(
-            target=self._drive, name=f"job-{self.context.job_id}", daemon=True
-        )
+        thread = threading.Thread(target=self._drive, name=f"job-{self.job_id}", daemon=True)
         thread.start()
         self.desk.serve(interrupted=self._interrupt)
         thread.join()
@@ -289,20 +316,21 @@ class Run:
             engine = self.make_engine(self.snapshot)
         except (InvalidOptions, EnginePermanent) as error:
             self.report.ended = "the engine cannot be used"
-            await self.desk.call(
-                pause_for_engine, job_id=self.context.job_id, reason=f"Paused: {error}"
-            )
+            await self.desk.call(pause_for_cause, job_id=self.job_id, reason=f"Paused: {error}")
             return
-        watcher = asyncio.create_task(self._watch())
         try:
-            await self._work_through(engine)
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+            await self.desk.call(self.books.open)
+            watcher = asyncio.create_task(self._watch())
             try:
-                await self._put_away()
+                await self._work_through(engine)
             finally:
-                await engine.aclose()
+                watcher.cancel()
+                await asyncio.gather(watcher, return_exceptions=True)
+                await self._put_away()
+                await self.desk.call(self._close_books)
+        finally:
+            await self.sandbox.aclose()
+            await engine.aclose()
 
     async def _work_through(self, engine: Engine) -> None:
         concurrency = find_concurrency(self.snapshot)
@@ -310,6 +338,7 @@ class Run:
         # Twice as many items as requests: while some are being stored, others keep the engine busy.
         most = 2 * concurrency
         began = self.clock()
+        self._heed_excess()
         while True:
             if not self.is_aborted and self.clock() - began < self.limits.seconds:
                 for item in await self._claim(most):
@@ -326,7 +355,7 @@ class Run:
                     self.dropped.append(item)
                 elif (error := task.exception()) is not None:
                     self.dropped.append(item)
-                    raise error
+                    self._stop_for(error)
 
     async def _claim(self, most: int) -> list[OpenItem]:
         """The next items to begin: a handful at a time, and none where none may be begun."""
@@ -351,13 +380,14 @@ class Run:
 
     def _claim_rows(self, wanted: int, together: int) -> list[OpenItem]:
         rows = leases.claim_items(
-            job_id=self.context.job_id,
+            job_id=self.job_id,
             limit=wanted,
             in_flight=together,
             worker=self.worker,
             now=self.now(),
             ttl=self.limits.lease,
         )
+        self.books.hold([row.lease_token for row in rows])
         return [results.open_item(row) for row in rows]
 
     # --- One item ---------------------------------------------------------------------------------
@@ -374,38 +404,77 @@ class Run:
             self.storing.discard(item.row.pk)
 
     async def _ask(self, item: OpenItem, engine: Engine, slots: asyncio.Semaphore) -> Ending:
-        """How the method ends on the item. Raises LeaseLost and faults of the machinery alone."""
-        save = partial(self.desk.call, self._checkpoint, item)
-        asked = ItemEngine(engine, calls=item.calls, save=save, slots=slots)
-        products: list[Produced] = []
-        events = self.context.method.run(
-            item.input,
-            engine=asked,
-            settings=self.context.parameters,
-            rng_seed=self.context.seed,
-        )
+        """How the method ends on the item. Raises LeaseLost, SandboxUnavailable and faults of the
+        machinery alone.
+        """
+        save = partial(self._save, item)
+        asked = ItemEngine(engine, item=item, save=save, slots=slots)
         try:
-            # A method is written as a generator: ending it early runs its `finally`.
-            async with contextlib.aclosing(events) as stream:
-                async for event in stream:
-                    match event:
-                        case CallMade(call):
-                            item.calls.add(call)
-                            self.refusals = 0
-                        case Produced():
-                            products.append(event)
-                        case Failed():
-                            return event
+            async with self._open_code(item) as code:
+                return await self._follow(item, asked, code, save)
         except (EngineTransient, EnginePermanent) as error:
             return error
-        except (LeaseLost, *MACHINE_FAULTS):
+        except (LeaseLost, SandboxUnavailable, *MACHINE_FAULTS):
             raise
+        except SandboxError as error:
+            return error
         except Exception as error:
             logger.exception("Item %s ended in an error.", item.row.pk)
             return Crash(error)
+
+    async def _follow(
+        self,
+        item: OpenItem,
+        engine: ItemEngine,
+        code: CodeRunner | None,
+        save: Callable[[], Awaitable[None]],
+    ) -> Ending:
+        """Take each event of the method as it comes."""
+        products: list[Produced] = []
+        events = self.context.method.run(
+            item.input,
+            engine=engine,
+            settings=self.context.parameters,
+            rng_seed=self.context.seed,
+            code=code,
+        )
+        # A method is written as a generator: ending it early runs its `finally`.
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                match event:
+                    case CallMade(call):
+                        item.calls.add(call)
+                        self.refusals = 0
+                    case CodeRan(run):
+                        item.evidence.add_run(run)
+                    case StepChecked():
+                        item.evidence.add_step(event)
+                        # At once, so that people see it while the rest goes on.
+                        await save()
+                    case Produced():
+                        products.append(event)
+                    case Failed():
+                        return event
         if not products:
             return Failed("no_product", "The method came to an end without making anything.")
         return products
+
+    @contextlib.asynccontextmanager
+    async def _open_code(self, item: OpenItem) -> AsyncIterator[CodeRunner | None]:
+        """Where the item's code is run, or None for a method that runs none."""
+        if not self.context.method.needs_sandbox(self.context.parameters):
+            yield None
+            return
+        runner = self.sandbox.open(item)
+        try:
+            yield runner
+        finally:
+            await runner.aclose()
+
+    async def _save(self, item: OpenItem) -> None:
+        """Have everything stored that the item has so far."""
+        await self.checkpoints.save(item)
+        self._heed_excess()
 
     async def _store(self, item: OpenItem, ending: Ending) -> None:
         try:
@@ -429,42 +498,38 @@ class Run:
                 self.report.set_aside += 1
             case _:
                 self.report.lost += 1
+        self._heed_excess()
         if isinstance(ending, EnginePermanent) and ending.code in ENGINE_WIDE:
             await self._count_refusal(ending)
 
-    def _checkpoint(self, item: OpenItem) -> None:
-        results.checkpoint(item, now=self.now())
+    def _store_together(self, items: Sequence[OpenItem]) -> Mapping[int, Exception]:
+        """Store what the items have; by item's key what kept one from being stored."""
+        try:
+            tokens, faults = results.checkpoint_together(items, now=self.now())
+        except MACHINE_FAULTS:
+            raise
+        except Exception:
+            # What one of them brings cannot be stored: alone, it fails alone.
+            return self._store_apart(items)
+        self.books.spend(tokens)
+        return faults
+
+    def _store_apart(self, items: Sequence[OpenItem]) -> Mapping[int, Exception]:
+        faults: dict[int, Exception] = {}
+        for item in items:
+            try:
+                self.books.spend(results.checkpoint(item, now=self.now()))
+            except MACHINE_FAULTS:
+                raise
+            except Exception as error:
+                faults[item.row.pk] = error
+        return faults
 
     def _store_ending(self, item: OpenItem, ending: Ending) -> str:
         """Store how an item ended, and return the state that it is in now."""
-        now = self.now()
-        match ending:
-            case list():
-                results.finish(self.context, item, ending, now=now)
-                return JobItem.State.DONE
-            case Failed():
-                results.fail(item, ending, now=now)
-                return JobItem.State.FAILED
-            case EnginePermanent():
-                failed = Failed(ending.code, ending.message)
-                results.fail(item, failed, now=now, outcome="engine")
-                return JobItem.State.FAILED
-            case EngineTransient():
-                results.checkpoint(item, now=now)
-                return leases.return_after_transient(
-                    item=item.row,
-                    lease=item.lease,
-                    code=ending.code,
-                    reason=ending.message,
-                    now=now,
-                    retry_after_s=ending.retry_after,
-                )
-            case Crash(error):
-                results.checkpoint(item, now=now)
-                reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                return leases.return_after_error(
-                    item=item.row, lease=item.lease, reason=f"{reason}.", now=now
-                )
+        state, tokens = store_ending(self.context, item, ending, now=self.now())
+        self.books.spend(tokens)
+        return state
 
     async def _count_refusal(self, refusal: EnginePermanent) -> None:
         """Pause the job when its engine refuses one item after the other for reasons of its own."""
@@ -473,8 +538,8 @@ class Run:
             self.may_begin = False
             self.report.ended = "the engine refuses everything"
             await self.desk.call(
-                pause_for_engine,
-                job_id=self.context.job_id,
+                pause_for_cause,
+                job_id=self.job_id,
                 reason=f"Paused after {self.refusals} refusals in a row: {refusal.message}",
             )
 
@@ -501,7 +566,7 @@ class Run:
         now = self.now()
         due = self.extended_at is None or now - self.extended_at >= self.limits.lease / 4
         held = {item.lease for item in tasks.values()}
-        state, kept = await self.desk.call(self._read_state, list(held) if due else [], now)
+        state, kept = await self.desk.call(self._read_state, list(held), due, now)
         if due:
             self.extended_at = now
             for task, item in tasks.items():
@@ -514,11 +579,49 @@ class Run:
             if state != ModelJob.State.RUNNING:
                 self.report.ended = f"the job is {state}"
             self.may_begin = state == ModelJob.State.RUNNING
+        self._heed_excess()
         self.is_dry = False
 
-    def _read_state(self, held: list[Lease], now: datetime) -> tuple[str, frozenset[int]]:
-        state = ModelJob.objects.values_list("state", flat=True).get(pk=self.context.job_id)
-        return state, leases.extend_leases(leases=held, now=now, ttl=self.limits.lease)
+    def _read_state(
+        self, held: Sequence[Lease], due: bool, now: datetime
+    ) -> tuple[str, frozenset[int]]:
+        kept = frozenset[int]()
+        if due:
+            kept = leases.extend_leases(leases=held, now=now, ttl=self.limits.lease)
+        self.books.count_time()
+        job = ModelJob.objects.get(pk=self.job_id)
+        self.books.read(job)
+        return job.state, kept
+
+    def _close_books(self) -> None:
+        """Count the rest of the time, and pause the job where somebody must act."""
+        self.books.count_time()
+        if self.stop is not None:
+            pause_if_open(job_id=self.job_id, reason=self.stop.reason)
+
+    def _heed_excess(self) -> None:
+        if self.books.excess:
+            self._stop(Stop("a budget is used up", self.books.excess))
+
+    # --- Stopping ---------------------------------------------------------------------------------
+
+    def _stop_for(self, fault: BaseException) -> None:
+        """What a fault that is not the item's means for the run; it is raised where it ends it."""
+        match fault:
+            case SandboxUnavailable():
+                self._stop(Stop("there is no sandbox", f"Paused: {fault.message}"))
+            case TextStoreError():
+                # Every call would be paid for and lost, again and again.
+                logger.error("Job %s is paused: %s", self.job_id, fault)
+                self._stop(Stop("texts cannot be stored", f"Paused: {fault}"))
+            case _:
+                raise fault
+
+    def _stop(self, stop: Stop) -> None:
+        """Let go of everything; once it is put away, the job is paused with the reason."""
+        if self.stop is None:
+            self.stop = stop
+            self._abort(stop.why)
 
     def _abort(self, why: str) -> None:
         """Begin nothing more and let go of what is in flight."""
@@ -551,8 +654,8 @@ class Run:
     def _hand_back(self, item: OpenItem) -> int:
         """1 where the item is in the queue again, 0 where it is no longer ours to return."""
         try:
-            if item.calls.unsaved:
-                results.checkpoint(item, now=self.now())
+            if item.is_unsaved:
+                self.books.spend(self._save_last(item))
             return leases.hand_back(leases=[item.lease])
         except LeaseLost:
             return 0
@@ -560,3 +663,11 @@ class Run:
             # What cannot be handed back now comes back when its lease ends.
             logger.warning("Item %s could not be handed back.", item.row.pk, exc_info=True)
             return 0
+
+    def _save_last(self, item: OpenItem) -> Tokens:
+        try:
+            return save_if_possible(item, now=self.now())
+        except TextStoreError:
+            # The disk is full: the item goes back without what cannot be kept.
+            logger.warning("Calls of item %s could not be stored.", item.row.pk, exc_info=True)
+            return Tokens(0, 0)

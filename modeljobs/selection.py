@@ -22,9 +22,10 @@ class Selection:
     """The solutions that a job is to be run on.
 
     Either `solution_ids`, or every fitting solution of the project, of `source` alone where one is
-    named, and of `kind` alone ("solutions" or "injections"). `correct_only` takes those known to be
-    right. Without it a method that alters solutions takes those not known to be wrong, and one
-    that judges them takes any. `limit` takes the first ones, or with `shuffle` a seeded random choice.
+    named, and of `kind` alone ("solutions" or "injections"). `correct_only` takes those known to
+    be right; without it a method that alters solutions takes those not known to be wrong, and one
+    that judges them takes any. `limit` takes the first ones, or with `shuffle` a seeded random
+    choice.
     """
 
     solution_ids: tuple[int, ...] | None = None
@@ -89,9 +90,7 @@ def list_selected(
     Solutions named by id must all fit; InvalidInput says which do not, and why. Otherwise what does
     not fit is passed over.
     """
-    fitting = list_fitting_solutions(
-        project, correct_only=selection.correct_only, judging=judging
-    )
+    fitting = list_fitting_solutions(project, correct_only=selection.correct_only, judging=judging)
     if selection.kind:
         modified = Q(origin=Solution.Origin.INJECTED)
         fitting = fitting.filter(modified if selection.kind == "injections" else ~modified)

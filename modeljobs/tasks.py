@@ -1,4 +1,4 @@
-"""What workers are sent. A message names a job and wakes a worker up; the work is in the rows."""
+"""What workers are sent. A message names a row and wakes a worker up; the work is in the rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from typing import Any
 
 from celery import shared_task
 
+# A worker finds tasks in this module alone; those of other queues stand in modules of their own.
+from modeljobs.engine_tasks import test_engine
 from modeljobs.services.workers import find_own_name
+from modeljobs.trial_tasks import run_code_trial
+
+__all__ = ["run_batch", "run_code_trial", "test_engine"]
 
 
 @shared_task(name="modeljobs.run_batch", bind=True, ignore_result=True)

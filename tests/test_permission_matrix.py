@@ -6,14 +6,17 @@ The endpoints come from the URLs themselves: a new one without a line here fails
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from labeling.models import ApiToken, User
+from modeljobs.models import CodeTrial
 from tests.labeling.api.helpers import (
     GSM_FILE,
     ROLES,
@@ -25,6 +28,7 @@ from tests.labeling.api.helpers import (
     with_token,
 )
 from tests.labeling.factories import rating
+from tests.modeljobs.web.rows import add_evidence, add_trial
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -111,6 +115,8 @@ MATRIX: dict[tuple[str, str], str] = {
     ("post", "engines"): "201 403 403 403 403 401",
     ("get", "engine"): "200 403 403 200 403 401",
     ("patch", "engine"): "200 403 403 403 403 401",
+    ("post", "engine-test"): "202 403 403 403 403 401",
+    ("get", "engine-tests"): "200 403 403 200 403 401",
     ("get", "methods"): ANYBODY,
     ("get", "jobs"): "200 403 403 200 404 401",
     ("post", "jobs"): "201 403 403 403 404 401",
@@ -120,6 +126,14 @@ MATRIX: dict[tuple[str, str], str] = {
     ("post", "job-resume"): "409 403 403 403 404 401",
     ("post", "job-cancel"): LEADS,
     ("post", "job-retry"): "409 403 403 403 404 401",
+    ("get", "job-items"): "200 403 403 200 404 401",
+    # What machines found: for those who browse, and for a reviewer what they have opened.
+    ("get", "job-item-evidence"): BROWSERS,
+    ("get", "job-item-trials"): BROWSERS,
+    ("get", "code-trial"): BROWSERS,
+    ("post", "job-item-trials"): "201 403 201 403 404 401",
+    # Sealed until this item is submitted: whose it is comes first, then that.
+    ("post", "assignment-evidence"): "404 409 404 404 404 401",
 }
 
 # Scopes by endpoint: any one of them will do, and no other. Empty: for sessions only.
@@ -128,9 +142,11 @@ READ_SCOPES: dict[str, str] = {
     "annotations": "read annotate",
     "assignment": "read annotate",
     "audit-events": "admin",
+    "code-trial": "read jobs annotate",
     "dispute": "read annotate",
     "disputes": "read annotate",
     "engine": "read jobs",
+    "engine-tests": "read jobs",
     "engines": "read jobs",
     "exposures": "admin",
     "formats": "read annotate import export jobs admin",
@@ -141,6 +157,9 @@ READ_SCOPES: dict[str, str] = {
     "issues": "read import",
     "issues-file": "read import",
     "job": "read jobs",
+    "job-item-evidence": "read jobs annotate",
+    "job-item-trials": "read jobs annotate",
+    "job-items": "read jobs",
     "jobs": "read jobs",
     "me": "read annotate import export jobs admin",
     "members": "admin",
@@ -160,6 +179,7 @@ READ_SCOPES: dict[str, str] = {
 WRITE_SCOPES: dict[str, str] = {
     "annotation-revise": "annotate",
     "assignment-draft": "annotate",
+    "assignment-evidence": "annotate",
     "assignment-heartbeat": "annotate",
     "assignment-reveal": "annotate",
     "assignment-skip": "annotate",
@@ -171,6 +191,7 @@ WRITE_SCOPES: dict[str, str] = {
     "imports": "import",
     "item-claim": "annotate",
     "job-cancel": "jobs",
+    "job-item-trials": "jobs annotate",
     "job-pause": "jobs",
     "job-resume": "jobs",
     "job-retry": "jobs",
@@ -239,6 +260,11 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
         "engine_id": world.engine.pk,
         "job_id": world.job.pk,
     }
+    if name in ("job-item-evidence", "job-item-trials", "code-trial"):
+        # A world of another test may hold no run of code: there is none of this id then.
+        trial = CodeTrial.objects.first()
+        item = trial.item if trial else world.job.items.order_by("pk")[0]
+        values |= {"job_item_id": item.pk, "trial_id": trial.pk if trial else 1}
     pattern = next(pattern for _method, pattern in iterate_endpoints() if pattern.name == name)
     return {key: values[key] for key in pattern.pattern.converters}
 
@@ -299,6 +325,8 @@ BODIES: dict[tuple[str, str], Body] = {
         "engine": w.engine.pk,
         "selection": {"solution_ids": [w.solution.pk]},
     },
+    ("post", "job-item-trials"): lambda w: {"position": 0, "code": "print(2 + 2)"},
+    ("post", "assignment-evidence"): lambda w: {"position": 0},
 }
 
 
@@ -322,8 +350,16 @@ def call(client: Any, method: str, name: str, world: World) -> Any:
 
 
 @pytest.fixture
-def world(db: None) -> World:
-    return build_world()
+def world(db: None, settings: Settings, tmp_path: Path) -> World:
+    """The world, and in it a step that a machine has checked and somebody has run again."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    world = build_world()
+    item = world.job.items.order_by("pk")[0]
+    lead = world.people["lead"]
+    assert lead is not None
+    add_evidence(item)
+    add_trial(item, lead)
+    return world
 
 
 def split(method: str, name: str) -> dict[str, str]:

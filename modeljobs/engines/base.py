@@ -145,6 +145,8 @@ class Capabilities:
     token_ids: bool = False
     chat: bool = False
     completions: bool = False
+    # Scores for the tokens of a text: see `engines.pooling`.
+    pooling: bool = False
     context_length: int | None = None
 
 

@@ -13,7 +13,7 @@ import json
 import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ from modeljobs.engines.base import (
     EngineTransient,
 )
 from modeljobs.engines.keys import Secret, check_host, resolve_key, show_origin
+from modeljobs.engines.rates import RateLimit, estimate_tokens, share_limit
 from modeljobs.engines.wire import BadReply, build_body, clean_text, read_models, read_reply
 
 __all__ = ["OpenAICompatibleEngine", "ServedModel", "ServerSettings", "resolve_key"]
@@ -37,9 +38,14 @@ __all__ = ["OpenAICompatibleEngine", "ServedModel", "ServerSettings", "resolve_k
 # What a failing server has to say is read up to here, and shown up to there.
 ERROR_BODY_BYTES = 65_536
 ERROR_SHOWN_CHARACTERS = 300
+# For short questions, such as for a text's tokens, while all slots wait for answers.
+SPARE_CONNECTIONS = 16
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 # Words by which servers say that the prompt is longer than the model's context.
-OVERFLOW_WORDS = ("context length", "context_length", "context window", "maximum context")
+OVERFLOW_WORDS = (
+    *("context length", "context_length", "context window", "context size", "maximum context"),
+    *("max_model_len", "maximum model length"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,12 @@ class ServerSettings:
     uses_max_completion_tokens: bool = False
     context_length: int | None = None
     extra_body: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    # What the server knows beyond the common API: vLLM's fields (see `wire.build_body`).
+    returns_token_ids: bool = False
+    continues_final_message: bool = False
+    # What may be asked within any minute, by this process; None is no bound.
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
     @property
     def limit_field(self) -> str:
@@ -78,13 +90,27 @@ class ServedModel:
 class OpenAICompatibleEngine:
     """Asks one model of one server. To be made, used and closed within one event loop."""
 
-    def __init__(self, settings: ServerSettings, *, environ: Mapping[str, str]) -> None:
+    kind = "openai_compatible"
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        environ: Mapping[str, str],
+        limit: RateLimit | None = None,
+    ) -> None:
+        """`limit` is a bound of its own; without it, the process's own for this server and key."""
         self._settings = settings
         url = check_host(settings.base_url, environ)
         self._key: Secret | None = resolve_key(settings.key_name, settings.base_url, environ)
         self._origin = show_origin(url)
         self._base = _add_version(url)
         self._slots = asyncio.Semaphore(settings.max_concurrency)
+        self._limit = limit or share_limit(
+            (self._origin, settings.key_name, settings.model),
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
         headers = {
             # A compressed reply could be far larger than what was counted on the wire.
             "Accept-Encoding": "identity",
@@ -101,11 +127,11 @@ class OpenAICompatibleEngine:
             timeout=httpx.Timeout(
                 settings.timeout_s, connect=settings.connect_timeout_s, pool=None
             ),
-            limits=httpx.Limits(max_connections=settings.max_concurrency),
+            limits=httpx.Limits(max_connections=settings.max_concurrency + SPARE_CONNECTIONS),
         )
 
     def __repr__(self) -> str:
-        return f"OpenAICompatibleEngine(server={self._origin!r}, model={self.name!r})"
+        return f"{type(self).__name__}(server={self._origin!r}, model={self.name!r})"
 
     @property
     def name(self) -> str:
@@ -125,6 +151,7 @@ class OpenAICompatibleEngine:
         return Capabilities(
             logprobs=True,
             n=True,
+            token_ids=self._settings.returns_token_ids,
             chat=True,
             completions=True,
             context_length=self._settings.context_length,
@@ -132,7 +159,7 @@ class OpenAICompatibleEngine:
 
     def describe(self) -> dict[str, Any]:
         return {
-            "kind": "openai_compatible",
+            "kind": self.kind,
             "name": self.name,
             "revision": self.revision,
             "is_scripted": False,
@@ -142,6 +169,9 @@ class OpenAICompatibleEngine:
         }
 
     async def complete(self, request: CompletionRequest) -> EngineReply:
+        """The answer. One that came without the log-probabilities asked for has None for them: what
+        that means is for whoever asked to say.
+        """
         settings = self._settings
         path = "chat/completions" if request.messages else "completions"
         body = build_body(
@@ -149,15 +179,50 @@ class OpenAICompatibleEngine:
             model=settings.model,
             limit_field=settings.limit_field,
             extra=settings.extra_body,
+            prompt_ids=await self._encode_prompt(request),
+            returns_token_ids=settings.returns_token_ids,
+            continues_final_message=settings.continues_final_message,
         )
-        async with self._slots:
+        async with self._slots, self._wait_for_turn(request) as report:
             started = time.monotonic()
             document = await self._exchange("POST", path, content=json.dumps(body).encode())
             latency_ms = round((time.monotonic() - started) * 1000)
         try:
-            return read_reply(document, request=request, latency_ms=latency_ms)
+            reply = read_reply(document, request=request, latency_ms=latency_ms)
         except BadReply as error:
             raise self._refuse_reply(str(error)) from None
+        report(reply)
+        return reply
+
+    async def _encode_prompt(self, request: CompletionRequest) -> tuple[int, ...] | None:
+        """The raw prompt's tokens, or None to send its text. All of it must have come as tokens:
+        this server cannot be asked for the rest.
+        """
+        if not (self._settings.returns_token_ids and request.pieces):
+            return None
+        ids: list[int] = []
+        for piece in request.pieces:
+            if piece.token_ids is None:
+                return None
+            ids += piece.token_ids
+        return tuple(ids)
+
+    @contextlib.asynccontextmanager
+    async def _wait_for_turn(
+        self, request: CompletionRequest
+    ) -> AsyncIterator[Callable[[EngineReply], None]]:
+        """Wait until the server may be asked; the function takes what the request really cost."""
+        limit = self._limit
+        if limit is None:
+            yield lambda reply: None
+            return
+        async with limit.hold(estimate_tokens(request)) as place:
+
+            def report(reply: EngineReply) -> None:
+                if reply.prompt_tokens is not None and reply.completion_tokens is not None:
+                    limit.correct(place, reply.prompt_tokens + reply.completion_tokens)
+
+            yield report
 
     async def list_models(self) -> tuple[ServedModel, ...]:
         """The models that the server says it has."""
@@ -171,8 +236,14 @@ class OpenAICompatibleEngine:
         await self._client.aclose()
 
     async def _exchange(self, verb: str, path: str, *, content: bytes | None = None) -> Any:
-        """The parsed body of a good answer."""
-        url = self._base.copy_with(path=f"{self._base.path}{path}")
+        """The parsed body of a good answer. A path that begins with / is the server's own, beside
+        the versioned API.
+        """
+        if path.startswith("/"):
+            above = self._base.path.rstrip("/").rpartition("/")[0]
+            url = self._base.copy_with(path=f"{above}{path}")
+        else:
+            url = self._base.copy_with(path=f"{self._base.path}{path}")
         limit = self._settings.max_response_bytes
         async with (
             self._translate_errors(),

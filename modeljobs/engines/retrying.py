@@ -7,17 +7,21 @@ import dataclasses
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from modeljobs.engines.base import (
     Capabilities,
     CompletionRequest,
     Engine,
     EngineError,
+    EnginePermanent,
     EngineReply,
     EngineTransient,
 )
+from modeljobs.engines.pooling import PoolingEngine, PoolingReply, PoolingRequest
 
+R = TypeVar("R")
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -84,17 +88,38 @@ class RetryingEngine:
 
     async def complete(self, request: CompletionRequest) -> EngineReply:
         """The first good reply, with the number of attempts it took; or the last failure."""
+        reply, attempts = await self._repeat(request.key, partial(self._engine.complete, request))
+        return dataclasses.replace(reply, attempts=attempts)
+
+    async def pool(self, request: PoolingRequest) -> PoolingReply:
+        """The same for scores; EnginePermanent where the engine gives none."""
+        if not isinstance(self._engine, PoolingEngine):
+            raise EnginePermanent(
+                f"The engine {self.name!r} continues texts and does not score them: use one of a "
+                "kind that does, such as a vLLM server with a reward model.",
+                code="no_pooling",
+            )
+        reply, attempts = await self._repeat(request.key, partial(self._engine.pool, request))
+        return dataclasses.replace(reply, attempts=attempts)
+
+    async def encode(self, text: str) -> tuple[int, ...] | None:
+        """The text's tokens with nothing added, or None where the engine cannot say."""
+        if not isinstance(self._engine, PoolingEngine):
+            return None
+        tokens, _ = await self._repeat(text, partial(self._engine.encode, text))
+        return tokens
+
+    async def _repeat(self, key: str, call: Callable[[], Awaitable[R]]) -> tuple[R, int]:
+        """What the call gives in the end, and at which attempt."""
         attempt = 1
         while True:
             try:
-                reply = await self._engine.complete(request)
+                return await call(), attempt
             except EngineError as error:
                 error.attempts = attempt
-                delay = self._find_delay(error, key=request.key, attempt=attempt)
+                delay = self._find_delay(error, key=key, attempt=attempt)
                 if delay is None:
                     raise
-            else:
-                return dataclasses.replace(reply, attempts=attempt)
             await self._sleep(delay)
             attempt += 1
 

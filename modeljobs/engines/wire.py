@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modeljobs.engines.base import Completion, CompletionRequest, EngineReply, TokenLogprob
+from modeljobs.engines.pooling import PoolingReply
 
-# Fields that say what is asked of whom; `extra` must not change them behind the record's back.
-OWN_FIELDS = frozenset({"model", "messages", "prompt", "stream", "n"})
+# Fields that say what is asked of whom, or what of the exchange stands in the reply's text; `extra`
+# must not change them behind the record's back.
+OWN_FIELDS = frozenset(
+    {
+        *("model", "messages", "prompt", "stream", "n", "echo"),
+        *("include_stop_str_in_output", "continue_final_message", "add_generation_prompt"),
+    }
+)
 # What a database's integer column holds.
 COUNT_LIMIT = 2**31 - 1
 # Half of a surrogate pair cannot be written as UTF-8, and PostgreSQL stores no NUL.
@@ -27,9 +34,21 @@ def clean_text(text: str) -> str:
 
 
 def build_body(
-    request: CompletionRequest, *, model: str, limit_field: str, extra: Mapping[str, Any]
+    request: CompletionRequest,
+    *,
+    model: str,
+    limit_field: str,
+    extra: Mapping[str, Any],
+    prompt_ids: Sequence[int] | None = None,
+    returns_token_ids: bool = False,
+    continues_final_message: bool = False,
 ) -> dict[str, Any]:
-    """The request's JSON. Settings that are None are left to the server."""
+    """The request's JSON. Settings that are None are left to the server.
+
+    `prompt_ids` are the raw prompt's tokens, where they are known. The last two are for servers
+    that know vLLM's fields: to name the sampled tokens, and to go on from a last turn by the
+    assistant as it stands; others begin a turn of their own behind it, or refuse it.
+    """
     sampling = request.sampling
     body: dict[str, Any] = {k: v for k, v in extra.items() if k not in OWN_FIELDS}
     body |= {"model": model, "stream": False, "n": sampling.n}
@@ -44,12 +63,19 @@ def build_body(
     body |= {name: value for name, value in wanted.items() if value is not None}
     if request.messages:
         body["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+        if continues_final_message and request.messages[-1].role == "assistant":
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         if sampling.logprobs is not None:
             body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     else:
-        body["prompt"] = request.prompt
+        body["prompt"] = request.prompt if prompt_ids is None else list(prompt_ids)
         if sampling.logprobs is not None:
             body["logprobs"] = sampling.logprobs
+        if returns_token_ids and request.pieces and prompt_ids is None:
+            # The pieces hold the model's first token themselves; the server would add another.
+            body.setdefault("add_special_tokens", False)
+    if returns_token_ids:
+        body["return_token_ids"] = True
     return body
 
 
@@ -76,6 +102,7 @@ def read_reply(document: Any, *, request: CompletionRequest, latency_ms: int) ->
             completion_tokens=completion_tokens if is_only else None,
             logprobs=_read_logprobs(choice.get("logprobs")),
             reasoning=_read_reasoning(choice),
+            token_ids=_read_token_ids(choice.get("token_ids")),
         )
         for choice in choices[: request.sampling.n]
     )
@@ -96,6 +123,44 @@ def read_models(document: Any) -> Iterator[tuple[str, int | None]]:
     for row in rows:
         if isinstance(row, dict) and isinstance(row.get("id"), str):
             yield clean_text(row["id"]), _read_count(row.get("max_model_len"))
+
+
+def read_tokens(document: Any) -> tuple[int, ...]:
+    """The tokens of a text, as vLLM's /tokenize answers."""
+    found = _read_token_ids(document.get("tokens")) if isinstance(document, dict) else None
+    if found is None:
+        raise BadReply("has no list of numbers in 'tokens'")
+    return found
+
+
+def read_pooling(document: Any, *, latency_ms: int) -> PoolingReply:
+    """The scores of one text, as vLLM's /pooling answers: a row per token, or one flat list."""
+    rows = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
+        raise BadReply("has not the scores of exactly one text in 'data'")
+    data = rows[0].get("data")
+    if not isinstance(data, list):
+        raise BadReply("has scores that are not a list")
+    scores = tuple(
+        tuple(_read_logprob(one) for one in (row if isinstance(row, list) else [row]))
+        for row in data
+    )
+    usage = document.get("usage")
+    return PoolingReply(
+        scores,
+        model=_read_string(document.get("model")),
+        prompt_tokens=_read_count(usage.get("prompt_tokens")) if isinstance(usage, dict) else None,
+        latency_ms=latency_ms,
+    )
+
+
+def _read_token_ids(value: Any) -> tuple[int, ...] | None:
+    """Token ids, or None where the server gave none; half a list would be worse than none."""
+    if not isinstance(value, list):
+        return None
+    found = [_read_count(one) for one in value]
+    ids = tuple(one for one in found if one is not None)
+    return ids if len(ids) == len(found) else None
 
 
 def _read_text(choice: Mapping[str, Any], *, is_chat: bool) -> str:
@@ -174,7 +239,7 @@ def _read_logprob(value: Any) -> float:
             return float(value)
     except OverflowError:
         pass
-    raise BadReply("has a log-probability that is not a number")
+    raise BadReply("has a log-probability or score that is not a number")
 
 
 def _read_count(value: Any) -> int | None:

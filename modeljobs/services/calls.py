@@ -1,12 +1,16 @@
 """Exchanges with engines: stored as they happen, read again so that nothing is paid for twice.
 
-The counts are ModelCall rows; the texts of what one call to `record_calls` stores are one chunk
+The counts are ModelCall rows; the texts of one checkpoint are one chunk
 (see `modeljobs.texts`). A conversation repeats itself from turn to turn, and every item of a job
 starts with the same instructions, so a request is stored as a reference and what is new in it:
 
 - `like`: the place of an earlier exchange of the item, and how much of its request comes first
   (messages of a chat, characters of a prompt);
 - `prefix`: the name of a chunk with the leading messages, shared by all items that start so.
+
+A raw prompt is stored as one text, and its log-probabilities as columns: where the tokens joined
+are the completion's text, their lengths are enough. Code that was run between the calls stands in
+the same chunk (see `services.evidence`).
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from labeling.bulk import Row
 from modeljobs.engines.base import (
+    EMPTY,
     Completion,
     CompletionRequest,
     EngineReply,
@@ -25,11 +31,21 @@ from modeljobs.engines.base import (
     SamplingSettings,
     TokenLogprob,
 )
+from modeljobs.engines.wire import clean_text
 from modeljobs.methods.base import CallRecord
 from modeljobs.models import JobItem, ModelCall
 from modeljobs.texts import TextMissing, read_chunk, write_chunk
 
 SCHEMA = 1
+PARTS = ("exchanges", "runs")
+Document = Mapping[str, Mapping[int, Mapping[str, Any]]]
+CALL_COLUMNS = (
+    *("chunk", "item", "attempt", "place", "purpose", "outcome", "finish_reason"),
+    *("prompt_tokens", "completion_tokens", "milliseconds", "settings", "created_at"),
+)
+# A request grows out of one of the item's latest: with so many looked at, several samples at work
+# on the item at once each find their own.
+LOOK_BACK = 32
 # A shorter beginning costs less in place than as a file of its own.
 SHORTEST_PREFIX = 256
 
@@ -44,8 +60,11 @@ class Exchange:
 
 
 class Tokens(NamedTuple):
+    """Tokens of some calls, and of how many of these calls a count is not known."""
+
     prompt: int
     completion: int
+    uncounted: int = 0
 
 
 @dataclass(slots=True)
@@ -67,10 +86,23 @@ class ItemCalls:
             self.unsaved.append(call)
 
 
-def load_calls(item: JobItem) -> ItemCalls:
+class Documents:
+    """Reads chunks of calls and code runs, each once."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Document | str] = {}
+
+    def read(self, name: str) -> Document | str:
+        """A chunk's entries by part and place, or a sentence on why they cannot be read."""
+        if name not in self._read:
+            self._read[name] = _read_document(name)
+        return self._read[name]
+
+
+def load_calls(item: JobItem, *, documents: Documents | None = None) -> ItemCalls:
     """What earlier attempts of the item stored. A text that is lost means asking that again."""
     calls = ItemCalls()
-    for exchange in list_exchanges(item):
+    for exchange in list_exchanges(item, documents=documents):
         calls.next_place = max(calls.next_place, exchange.row.place + 1)
         if exchange.record is not None:
             calls.replies[exchange.record.request.key] = exchange.record.reply
@@ -78,20 +110,18 @@ def load_calls(item: JobItem) -> ItemCalls:
     return calls
 
 
-def list_exchanges(item: JobItem) -> list[Exchange]:
+def list_exchanges(item: JobItem, *, documents: Documents | None = None) -> list[Exchange]:
     """The item's exchanges in the order in which they were made."""
-    documents: dict[str, dict[int, Mapping[str, Any]] | str] = {}
+    documents = documents or Documents()
     requests: dict[int, CompletionRequest] = {}
     exchanges = []
     for row in ModelCall.objects.filter(item=item).order_by("place", "pk"):
-        document = documents.get(row.chunk)
-        if document is None:
-            document = documents[row.chunk] = _read_document(row.chunk)
+        document = documents.read(row.chunk)
         if isinstance(document, str):
             exchanges.append(Exchange(row, None, document))
             continue
         try:
-            record = _parse_exchange(document[row.place], requests, row)
+            record = _parse_exchange(document["exchanges"][row.place], requests, row)
         except (TextMissing, KeyError, TypeError, ValueError) as error:
             exchanges.append(Exchange(row, None, f"The text of this call is lost: {error}"))
             continue
@@ -100,16 +130,12 @@ def list_exchanges(item: JobItem) -> list[Exchange]:
     return exchanges
 
 
-def record_calls(
-    *, item: JobItem, calls: ItemCalls, batch: Sequence[CallRecord], now: datetime
-) -> list[ModelCall]:
-    """Store the first of the unsaved calls (`batch`), under the item's lease and in its
-    transaction; `settle_calls` is told when that has committed.
-
-    The chunk is written first: a row never names a text that is not there.
+def pack_calls(
+    item: JobItem, calls: ItemCalls, batch: Sequence[CallRecord], *, now: datetime
+) -> tuple[list[dict[str, Any]], list[Row]]:
+    """The first of the unsaved calls (`batch`) as entries of a chunk, and as rows (see
+    `CALL_COLUMNS`) that want the chunk's name in front.
     """
-    if not batch:
-        return []
     packed, rows = [], []
     requests = dict(calls.requests)
     for place, call in enumerate(batch, start=calls.next_place):
@@ -126,18 +152,22 @@ def record_calls(
         )
         rows.append(_build_row(item, call, place=place, prefix=prefix, now=now))
         requests[place] = call.request
-    chunk = write_chunk(_dump({"schema": SCHEMA, "exchanges": packed}))
-    for row in rows:
-        row.chunk = chunk
-    return ModelCall.objects.bulk_create(rows)
+    return packed, rows
 
 
-def settle_calls(calls: ItemCalls, rows: Sequence[ModelCall]) -> None:
-    """Note that the rows are committed: their calls are stored and need not be again."""
-    for row, call in zip(rows, calls.unsaved, strict=False):
-        calls.requests[row.place] = call.request
-    calls.next_place += len(rows)
-    del calls.unsaved[: len(rows)]
+def write_document(**parts: Sequence[Mapping[str, Any]]) -> str:
+    """Write a chunk of `exchanges` and `runs`, and return its name. Before the rows that name it:
+    a row never names a text that is not there.
+    """
+    return write_chunk(dump_document({"schema": SCHEMA, **parts}))
+
+
+def settle_calls(calls: ItemCalls, count: int) -> None:
+    """Note that the first `count` unsaved calls are committed: they need not be stored again."""
+    for place, call in enumerate(calls.unsaved[:count], start=calls.next_place):
+        calls.requests[place] = call.request
+    calls.next_place += count
+    del calls.unsaved[:count]
 
 
 def count_tokens(batch: Sequence[CallRecord]) -> Tokens:
@@ -145,33 +175,28 @@ def count_tokens(batch: Sequence[CallRecord]) -> Tokens:
     return Tokens(
         prompt=sum(call.reply.prompt_tokens or 0 for call in batch),
         completion=sum(call.reply.completion_tokens or 0 for call in batch),
+        uncounted=sum(
+            call.reply.prompt_tokens is None or call.reply.completion_tokens is None
+            for call in batch
+        ),
     )
 
 
-def _build_row(
-    item: JobItem, call: CallRecord, *, place: int, prefix: str, now: datetime
-) -> ModelCall:
+def _build_row(item: JobItem, call: CallRecord, *, place: int, prefix: str, now: datetime) -> Row:
     reply = call.reply
     settings: dict[str, Any] = {
         "key": call.request.key,
-        "model": reply.model,
+        "model": clean_text(reply.model),
         "sampling": _pack_sampling(call.request.sampling),
         "tries": reply.attempts,
     }
     if prefix:
         settings["prefix"] = prefix
-    return ModelCall(
-        item=item,
-        attempt=item.attempts,
-        place=place,
-        purpose=call.purpose[:40],
-        outcome="ok" if call.is_usable else "unusable",
-        finish_reason=reply.completions[0].finish_reason[:40],
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        milliseconds=reply.latency_ms or 0,
-        settings=settings,
-        created_at=now,
+    return (
+        *(item.pk, item.attempts, place, call.purpose[:40]),
+        "ok" if call.is_usable else "unusable",
+        clean_text(reply.completions[0].finish_reason)[:40],
+        *(reply.prompt_tokens, reply.completion_tokens, reply.latency_ms or 0, settings, now),
     )
 
 
@@ -195,7 +220,7 @@ def _pack_request(
     if sum(len(message.content) for message in leading) < SHORTEST_PREFIX:
         packed["messages"] = _pack_messages(request.messages)
         return packed, ""
-    prefix = write_chunk(_dump({"schema": SCHEMA, "messages": _pack_messages(leading)}))
+    prefix = write_chunk(dump_document({"schema": SCHEMA, "messages": _pack_messages(leading)}))
     packed |= {"prefix": prefix, "messages": _pack_messages(request.messages[-1:])}
     return packed, prefix
 
@@ -203,9 +228,10 @@ def _pack_request(
 def _find_likest(
     request: CompletionRequest, earlier: Mapping[int, CompletionRequest]
 ) -> tuple[int, int] | None:
-    """The place of the earlier request that shares the longest beginning, and how long it is."""
+    """The place of the late request that shares the longest beginning, and how long that is."""
     best: tuple[int, int] | None = None
-    for place, other in earlier.items():
+    for place in sorted(earlier)[-LOOK_BACK:]:
+        other = earlier[place]
         if request.prompt is not None:
             keep = _count_shared(request.prompt, other.prompt or "")
             enough = keep >= SHORTEST_PREFIX
@@ -220,6 +246,9 @@ def _find_likest(
 def _count_shared(first: Sequence[object], second: Sequence[object]) -> int:
     """How many leading elements are equal."""
     low, high = 0, min(len(first), len(second))
+    # The common case: one goes on from the other.
+    if first[:high] == second[:high]:
+        return high
     # Halving compares long texts by slices, which is one comparison in C each.
     while low < high:
         middle = (low + high + 1) // 2
@@ -257,16 +286,15 @@ def _parse_exchange(
     return CallRecord(request, reply, data["purpose"], data["problem"])
 
 
-def _read_document(name: str) -> dict[int, Mapping[str, Any]] | str:
-    """A chunk's exchanges by their place, or a sentence on why they cannot be read."""
+def _read_document(name: str) -> Document | str:
     if not name:
         return "The text of this call was removed, because it was older than texts are kept."
     try:
         document = json.loads(read_chunk(name))
-        return {exchange["place"]: exchange for exchange in document["exchanges"]}
+        return {part: {one["place"]: one for one in document.get(part, ())} for part in PARTS}
     except TextMissing as error:
         return str(error)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return f"The text {name} is not a record of calls."
 
 
@@ -297,39 +325,49 @@ def _pack_reply(reply: EngineReply) -> dict[str, Any]:
         "model": reply.model,
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,
-        "completions": [
-            {
-                "text": completion.text,
-                "finish_reason": completion.finish_reason,
-                "prompt_tokens": completion.prompt_tokens,
-                "completion_tokens": completion.completion_tokens,
-                "reasoning": completion.reasoning,
-                "logprobs": None
-                if completion.logprobs is None
-                else [
-                    [entry.token, entry.logprob, dict(entry.top)] for entry in completion.logprobs
-                ],
-            }
-            for completion in reply.completions
-        ],
+        "completions": [_pack_completion(completion) for completion in reply.completions],
     }
+
+
+def _pack_completion(completion: Completion) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "reasoning": completion.reasoning,
+    }
+    if completion.logprobs is not None:
+        packed["logprobs"] = _pack_logprobs(completion.logprobs, completion.text)
+    if completion.token_ids is not None:
+        packed["token_ids"] = list(completion.token_ids)
+    return packed
+
+
+def _pack_logprobs(entries: Sequence[TokenLogprob], text: str) -> dict[str, Any]:
+    """Columns: tokens (or how much of the text's end each takes), values, and alternatives where
+    there are any. Nothing is rounded: what is read again decides as it did the first time.
+    """
+    tokens = [entry.token for entry in entries]
+    packed: dict[str, Any] = {"values": [entry.logprob for entry in entries]}
+    # What a method trimmed is missing in front.
+    if text.endswith("".join(tokens)):
+        packed["lengths"] = [len(token) for token in tokens]
+    else:
+        packed["tokens"] = tokens
+    top = [
+        [index, list(entry.top), list(entry.top.values())]
+        for index, entry in enumerate(entries)
+        if entry.top
+    ]
+    if top:
+        packed["top"] = top
+    return packed
 
 
 def _parse_reply(data: Mapping[str, Any], *, latency_ms: int) -> EngineReply:
     return EngineReply(
-        completions=tuple(
-            Completion(
-                text=entry["text"],
-                finish_reason=entry["finish_reason"],
-                prompt_tokens=entry["prompt_tokens"],
-                completion_tokens=entry["completion_tokens"],
-                reasoning=entry["reasoning"],
-                logprobs=None
-                if entry["logprobs"] is None
-                else tuple(TokenLogprob(*logprob) for logprob in entry["logprobs"]),
-            )
-            for entry in data["completions"]
-        ),
+        completions=tuple([_parse_completion(entry) for entry in data["completions"]]),
         model=data["model"],
         prompt_tokens=data["prompt_tokens"],
         completion_tokens=data["completion_tokens"],
@@ -337,7 +375,52 @@ def _parse_reply(data: Mapping[str, Any], *, latency_ms: int) -> EngineReply:
     )
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
+def _parse_completion(data: Mapping[str, Any]) -> Completion:
+    ids = data.get("token_ids")
+    return Completion(
+        text=data["text"],
+        finish_reason=data["finish_reason"],
+        prompt_tokens=data["prompt_tokens"],
+        completion_tokens=data["completion_tokens"],
+        reasoning=data["reasoning"],
+        logprobs=_parse_logprobs(data.get("logprobs"), data["text"]),
+        token_ids=None if ids is None else tuple(ids),
+    )
+
+
+def _parse_logprobs(
+    data: Mapping[str, Any] | Sequence[Sequence[Any]] | None, text: str
+) -> tuple[TokenLogprob, ...] | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping):
+        # As they were stored before there were columns: one entry a token.
+        return tuple([TokenLogprob(*entry) for entry in data])
+    tokens = data.get("tokens")
+    if tokens is None:
+        tokens = _cut(text, data["lengths"])
+    top = {
+        index: dict(zip(names, values, strict=True)) for index, names, values in data.get("top", ())
+    }
+    return tuple(
+        [
+            TokenLogprob(token, value, top.get(index, EMPTY))
+            for index, (token, value) in enumerate(zip(tokens, data["values"], strict=True))
+        ]
+    )
+
+
+def _cut(text: str, lengths: Sequence[int]) -> list[str]:
+    """The end of the text in pieces of these lengths."""
+    at = len(text) - sum(lengths)
+    pieces = []
+    for length in lengths:
+        pieces.append(text[at : at + length])
+        at += length
+    return pieces
+
+
+def dump_document(document: Mapping[str, Any]) -> bytes:
     """JSON in UTF-8. Python's own writer, because it keeps infinite log-probabilities; half a
     surrogate pair, which a server may send, passes through.
     """

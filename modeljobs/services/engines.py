@@ -17,6 +17,7 @@ from modeljobs.models import Engine
 from workbench.errors import Conflict, InvalidInput, NotAllowed
 
 SCRIPTED_NAME = "Scripted"
+TINY_NAME = "Tiny arithmetic model"
 # Settings of an engine kind that are columns, and how long they may be; others are in `options`.
 COLUMNS = {"base_url": 500, "model": 200, "key_name": 60}
 NAME_LIMIT = 80
@@ -119,6 +120,24 @@ def ensure_scripted_engine() -> Engine:
     return engine
 
 
+def ensure_tiny_engine() -> Engine:
+    """The shipped tiny arithmetic model, as an engine; made where it is missing."""
+    options = catalog.validate_engine({"kind": Engine.Kind.TINY})
+    del options["kind"]
+    engine, _created = Engine.objects.get_or_create(
+        name=TINY_NAME,
+        defaults={
+            "kind": Engine.Kind.TINY,
+            "model": "tiny",
+            "options": options,
+            "output_terms": "Written by a model that comes with this software; no terms of a "
+            "provider apply.",
+            "output_may_train": True,
+        },
+    )
+    return engine
+
+
 def settings_of(engine: Engine) -> dict[str, Any]:
     """The engine's settings as its kind declares them: what a form shows and `catalog` takes."""
     kind = catalog.KINDS[engine.kind]
@@ -192,6 +211,8 @@ def _apply(engine: Engine, values: dict[str, Any]) -> None:
     engine.options = values
     if engine.is_scripted:
         engine.model = "scripted"
+    elif engine.kind == Engine.Kind.TINY:
+        engine.model = f"tiny-{values['checkpoint']}"
 
 
 def _save(engine: Engine) -> None:

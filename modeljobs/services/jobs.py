@@ -23,11 +23,14 @@ from labeling.access import Capability, require
 from labeling.models import Project, User
 from labeling.services.audit import record_event
 from modeljobs import selectors
+from modeljobs.costs import read_prices
 from modeljobs.engines.options import InvalidOptions, validate_options
+from modeljobs.engines.wire import clean_text
 from modeljobs.methods.base import Method
 from modeljobs.methods.catalog import get_method
 from modeljobs.models import Engine, JobItem, ModelJob
 from modeljobs.selection import Selection, list_selected, parse_selection
+from modeljobs.services.budgets import check_prices, find_excess, parse_budgets, read_budgets
 from modeljobs.services.engines import snapshot_engine
 from modeljobs.services.leases import (
     OPEN_STATES,
@@ -74,11 +77,13 @@ def create_job(
     seed: int,
     selection: Mapping[str, Any],
     by: User,
+    budgets: Mapping[str, Any] | None = None,
 ) -> ModelJob:
     """A job with one item per solution and unit, not started yet.
 
     `selection` is described by `selection.Selection`; its `error_types` may stand there or among
-    the parameters. InvalidInput says what is wrong with either.
+    the parameters. `budgets` are described by `budgets.Budgets`. InvalidInput says what is wrong
+    with any of them.
     """
     require(by, project, Capability.RUN_JOBS)
     if project.archived_at is not None:
@@ -87,11 +92,13 @@ def create_job(
         raise InvalidInput(f"The engine {engine.name!r} is switched off.", field="engine")
     if isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise InvalidInput(f"A seed is a whole number from 0, not {seed!r}.", field="seed")
+    bounds = parse_budgets(budgets)
+    check_prices(bounds, read_prices(snapshot_engine(engine)))
     chosen = _find_method(method)
     settings, wanted = _read_request(chosen, parameters, selection)
-    ids = list_selected(project, wanted, seed=seed)
+    ids = list_selected(project, wanted, seed=seed, judging=chosen.judges)
     units = chosen.units(settings)
-    _check_size(len(ids), len(units))
+    _check_size(len(ids), len(units), judging=chosen.judges)
     job = ModelJob.objects.create(
         project=project,
         engine=engine,
@@ -100,6 +107,7 @@ def create_job(
         prompt_version=name_prompt_version(chosen),
         seed=seed,
         selection=wanted.pack(),
+        budgets=bounds.pack(),
         is_scripted=engine.is_scripted,
         code_version=find_code_version(),
         created_by=by,
@@ -132,7 +140,7 @@ def preview_job(
     """How many solutions and items such a job would have; refuses what `create_job` refuses."""
     chosen = _find_method(method)
     settings, wanted = _read_request(chosen, parameters, selection)
-    ids = list_selected(project, wanted, seed=seed)
+    ids = list_selected(project, wanted, seed=seed, judging=chosen.judges)
     return len(ids), len(ids) * len(chosen.units(settings))
 
 
@@ -161,6 +169,8 @@ def start(*, job: ModelJob, by: User, now: datetime | None = None) -> ModelJob:
     """Begin. From here on the job uses its engine as it is now, whatever becomes of the row."""
     require(by, job.project, Capability.RUN_JOBS)
     engine = Engine.objects.get(pk=job.engine_id)
+    # Its prices may be gone since the job was made.
+    check_prices(read_budgets(job), read_prices(snapshot_engine(engine)))
     _move(
         job,
         (State.QUEUED,),
@@ -184,11 +194,45 @@ def pause(*, job: ModelJob, by: User) -> ModelJob:
 
 @transaction.atomic
 def resume(*, job: ModelJob, by: User) -> ModelJob:
-    """Go on after a pause. Items that waited for their engine are tried at once."""
+    """Go on after a pause. Items that waited for their engine are tried at once.
+
+    Conflict while a budget is used up: it has to be raised first.
+    """
     require(by, job.project, Capability.RUN_JOBS)
+    job.refresh_from_db(fields=["budgets", "ran_seconds"])
+    excess = find_excess_of(job)
+    if job.state == State.PAUSED and excess:
+        raise Conflict(f"{excess} Raise it before the job goes on.", state=job.state)
     _move(job, (State.PAUSED,), State.RUNNING, verb="resumed", by=by, note="")
     JobItem.objects.filter(job=job, state=JobItem.State.PENDING).update(not_before=None)
     send_batches(job)
+    return job
+
+
+@transaction.atomic
+def change_budgets(*, job: ModelJob, budgets: Mapping[str, Any], by: User) -> ModelJob:
+    """Replace all budgets of a job that has not begun, or is paused."""
+    require(by, job.project, Capability.RUN_JOBS)
+    bounds = parse_budgets(budgets)
+    fresh = ModelJob.objects.select_for_update().get(pk=job.pk)
+    if fresh.state not in (State.QUEUED, State.PAUSED):
+        raise Conflict(
+            f"The job is {fresh.get_state_display().lower()}; budgets are changed while it is "
+            "paused.",
+            state=fresh.state,
+        )
+    snapshot = fresh.engine_snapshot or snapshot_engine(Engine.objects.get(pk=fresh.engine_id))
+    check_prices(bounds, read_prices(snapshot))
+    fresh.budgets = bounds.pack()
+    fresh.save(update_fields=["budgets"])
+    record_event(
+        project=job.project,
+        actor=by,
+        verb="job.budgets_changed",
+        target=job,
+        budgets=fresh.budgets,
+    )
+    job.refresh_from_db()
     return job
 
 
@@ -254,18 +298,38 @@ def retry_failed(*, job: ModelJob, by: User, reason_code: str | None = None) -> 
 # --- What workers and the reaper do -----------------------------------------------------------
 
 
-@transaction.atomic
-def pause_for_engine(*, job_id: int, reason: str) -> bool:
-    """Pause a job whose engine refuses everything, with the reason; False if it runs no more.
+def find_excess_of(job: ModelJob) -> str:
+    """Which budget of the job is used up, as a sentence, or "" while there is some left."""
+    budgets = read_budgets(job)
+    if not budgets:
+        return ""
+    usage = selectors.measure_usage(job, has_uncounted=selectors.has_uncounted_calls(job))
+    return find_excess(budgets, usage, read_prices(job.engine_snapshot))
 
-    Going on would fail every item for a fault that is none of theirs.
+
+@transaction.atomic
+def pause_for_cause(*, job_id: int, reason: str) -> bool:
+    """Pause a job that somebody must mend, with the reason; False if it runs no more.
+
+    An engine that refuses everything, a sandbox that is not there, a full disk, a budget that is
+    used up: going on would fail every item for a fault that is none of theirs.
     """
     job = ModelJob.objects.select_related("project").get(pk=job_id)
+    note = _shorten(clean_text(reason))
     try:
-        _move(job, (State.RUNNING,), State.PAUSED, verb="paused", note=_shorten(reason))
+        _move(job, (State.RUNNING,), State.PAUSED, verb="paused", note=note)
     except Conflict:
         return False
     return True
+
+
+def pause_if_open(*, job_id: int, reason: str) -> bool:
+    """The same for a job that still has something to do: one whose last item used its budget up is
+    done, and nothing is left to mend.
+    """
+    if not JobItem.objects.filter(job_id=job_id, state__in=OPEN_STATES).exists():
+        return False
+    return pause_for_cause(job_id=job_id, reason=reason)
 
 
 @transaction.atomic
@@ -428,11 +492,13 @@ def _read_request(
     return settings, parse_selection(rest)
 
 
-def _check_size(solutions: int, units: int) -> None:
+def _check_size(solutions: int, units: int, *, judging: bool) -> None:
     if not solutions:
         raise InvalidInput(
-            "No solution fits this selection. Solutions known to be wrong and injections are left "
-            "out.",
+            "No solution fits this selection."
+            if judging
+            else "No solution fits this selection. Solutions known to be wrong and injections are "
+            "left out.",
             field="selection",
         )
     if solutions * units > MAX_ITEMS:

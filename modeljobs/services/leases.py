@@ -38,6 +38,10 @@ REASON_LIMIT = 2_000
 LOOK_AHEAD = 32
 
 State = JobItem.State
+ADD_TOKENS = (
+    f"UPDATE {JobItem._meta.db_table} SET prompt_tokens = prompt_tokens + %s, "  # noqa: S608
+    "completion_tokens = completion_tokens + %s WHERE id = %s"
+)
 OPEN_STATES = (State.PENDING, State.LEASED)
 # An item may be finished while its job runs, or while a paused job lets what is in flight land.
 LIVE_JOB_STATES = (ModelJob.State.RUNNING, ModelJob.State.PAUSED)
@@ -55,6 +59,15 @@ class Lease:
 
     item_id: int
     token: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens that the calls of an item took, to be counted under its lease."""
+
+    lease: Lease
+    prompt_tokens: int
+    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +180,50 @@ def take_leases_back(*, job_id: int) -> int:
     return len(ids)
 
 
+def find_first_token(*, job_id: int) -> uuid.UUID | None:
+    """The token of the job's first item in flight, None where there is none. Of all who work on a
+    job at once just one holds it, and it passes on by itself.
+    """
+    return (
+        JobItem.objects.filter(job_id=job_id, state=State.LEASED)
+        .order_by("pk")
+        .values_list("lease_token", flat=True)
+        .first()
+    )
+
+
 def lock_leased(items: QuerySet[JobItem]) -> list[JobItem]:
     """Those of the items that are in flight, locked in the order of their keys: two who lock
     several at a time then never wait for each other in a circle.
     """
     leased = items.filter(state=State.LEASED).only("pk", "lease_token").order_by("pk")
-    return list(leased.select_for_update(no_key=True))
+    return list(leased.select_for_update(no_key=True, of=("self",)))
 
 
-def add_tokens(*, lease: Lease, prompt_tokens: int, completion_tokens: int) -> None:
-    """Count tokens on an item, or LeaseLost. Takes the item's row: what follows in the transaction
-    is stored under the lease.
+def add_tokens(spent: Sequence[Spent]) -> frozenset[int]:
+    """Count tokens on items, even none, and return the ids of those that are still ours; the rest
+    is lost, and nothing of it may be stored.
+
+    Takes the items' rows: what follows in the transaction is stored under their leases.
     """
-    updated = _ours(lease).update(
-        prompt_tokens=F("prompt_tokens") + prompt_tokens,
-        completion_tokens=F("completion_tokens") + completion_tokens,
-    )
-    if updated != 1:
-        raise LeaseLost(f"The lease on item {lease.item_id} is lost; nothing of it is stored.")
+    tokens = {entry.lease.item_id: entry.lease.token for entry in spent}
+    held: set[int] = set()
+    for start in range(0, len(spent), 200):
+        ids = [entry.lease.item_id for entry in spent[start : start + 200]]
+        # A cancelled job takes nothing more, even from a worker that has not heard of it yet.
+        rows = lock_leased(JobItem.objects.filter(pk__in=ids, job__state__in=LIVE_JOB_STATES))
+        held.update(row.pk for row in rows if row.lease_token == tokens[row.pk])
+    counted = [
+        (entry.prompt_tokens, entry.completion_tokens, entry.lease.item_id)
+        for entry in spent
+        if entry.lease.item_id in held and (entry.prompt_tokens or entry.completion_tokens)
+    ]
+    if counted:
+        # By hand: at every call of every item, building the same query again would be what takes
+        # most of the time.
+        with connection.cursor() as cursor:
+            cursor.executemany(ADD_TOKENS, counted)
+    return frozenset(held)
 
 
 def finish_item(

@@ -1,9 +1,10 @@
-"""What a method yields, stored: calls as they are made, products when their item ends.
+"""What a method yields, stored: calls, code runs and steps as they come, products when their item
+ends.
 
 Everything is stored under the item's lease, in one transaction with the item's own row: a lost
 lease stores nothing, and a worker that dies leaves either the whole result or none of it. Products
-follow from the calls, and the calls are kept as they come, so an item that begins again asks for
-nothing that was answered before.
+follow from calls and code runs, and those are kept as they come, so an item that begins again asks
+for nothing that was answered before, and runs nothing again.
 """
 
 from __future__ import annotations
@@ -16,23 +17,53 @@ from typing import Any
 from django.db import transaction
 
 from labeling import records
+from labeling.bulk import Row, insert_rows
 from labeling.mapping import freeze, unpack_step
 from labeling.models import Solution
 from labeling.services.injections import record_injection
-from modeljobs.methods.base import Failed, ItemInput, Method, Outcome, Produced
-from modeljobs.models import JobItem, ModelCall
+from labeling.services.suggestions import record_suggestion
+from modeljobs.methods.base import (
+    CallRecord,
+    CodeRecord,
+    Failed,
+    ItemInput,
+    Method,
+    Outcome,
+    Produced,
+    StepChecked,
+)
+from modeljobs.models import CodeRun, JobItem, ModelCall, StepEvidence
 from modeljobs.services import leases
 from modeljobs.services.calls import (
+    CALL_COLUMNS,
+    Documents,
     ItemCalls,
+    Tokens,
     count_tokens,
     load_calls,
-    record_calls,
+    pack_calls,
     settle_calls,
+    write_document,
 )
-from modeljobs.services.leases import Lease, LeaseLost, Tally
+from modeljobs.services.evidence import (
+    RUN_COLUMNS,
+    ItemEvidence,
+    insert_steps,
+    load_evidence,
+    pack_runs,
+    pack_steps,
+    settle_evidence,
+)
+from modeljobs.services.leases import Lease, LeaseLost, Spent, Tally
 from workbench.errors import WorkbenchError
 
 PRODUCER_LIMIT = 120
+# What a result depends on besides solution and labels: two jobs alike in these, with the same
+# labels, said the same.
+SETTINGS_OF_IDENTITY = (
+    *("unit", "method", "method_version", "prompt_version", "parameters", "job_seed"),
+    *("engine_name", "engine_model"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +80,8 @@ class JobContext:
     code_version: str
     # Whether the engine's terms let its output train models: True, False, or None (unknown).
     output_may_train: bool | None
+    # The model that the engine was set to ask; "" where it names none.
+    engine_model: str = ""
 
     @property
     def producer(self) -> str:
@@ -64,6 +97,12 @@ class OpenItem:
     lease: Lease
     input: ItemInput
     calls: ItemCalls
+    evidence: ItemEvidence
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Is there anything that would be lost with this worker?"""
+        return bool(self.calls.unsaved) or self.evidence.is_unsaved
 
     @property
     def tally(self) -> Tally:
@@ -88,13 +127,13 @@ def open_item(row: JobItem) -> OpenItem:
     """A freshly claimed item, ready to run."""
     if row.lease_token is None:
         raise ValueError(f"Item {row.pk} is not leased.")
-    return OpenItem(
-        row=row,
-        lease=Lease(row.pk, row.lease_token),
-        input=build_input(row),
-        # Nothing can be stored of an item that was never claimed before.
-        calls=load_calls(row) if row.attempts > 1 else ItemCalls(),
-    )
+    calls, evidence = ItemCalls(), ItemEvidence()
+    # Nothing can be stored of an item that was never claimed before.
+    if row.attempts > 1:
+        documents = Documents()
+        calls = load_calls(row, documents=documents)
+        evidence = load_evidence(row, documents=documents)
+    return OpenItem(row, Lease(row.pk, row.lease_token), build_input(row), calls, evidence)
 
 
 def build_input(row: JobItem) -> ItemInput:
@@ -133,11 +172,41 @@ def build_solution(row: Solution) -> records.Solution:
     )
 
 
-def checkpoint(item: OpenItem, *, now: datetime) -> None:
-    """Store the calls made since the last time, or LeaseLost."""
+def checkpoint(item: OpenItem, *, now: datetime) -> Tokens:
+    """Store what came since the last time, or LeaseLost; the tokens of what was stored."""
+    piece = _pack(item, now=now)
     with transaction.atomic():
-        rows = _store_calls(item, now=now)
-    settle_calls(item.calls, rows)
+        _store(piece)
+    _settle(piece)
+    return piece.tokens
+
+
+def checkpoint_together(
+    items: Sequence[OpenItem], *, now: datetime
+) -> tuple[Tokens, dict[int, Exception]]:
+    """Store what came since the last time of several items in one transaction.
+
+    Returns the tokens of the calls that were stored, and by item's key what kept one from being
+    stored: a lost lease, or a fault of the machinery. Whoever loses a lease holds up nobody.
+    """
+    pieces: list[_Piece] = []
+    faults: dict[int, Exception] = {}
+    # In the order of their keys: two who lock several never wait for each other in a circle.
+    for item in sorted(items, key=lambda one: one.row.pk):
+        try:
+            pieces.append(_pack(item, now=now))
+        except Exception as error:
+            faults[item.row.pk] = error
+    with transaction.atomic():
+        held = _take(pieces)
+        kept = [piece for piece in pieces if piece.item.row.pk in held]
+        _insert(kept)
+    faults |= {
+        piece.item.row.pk: _lost(piece.item) for piece in pieces if piece.item.row.pk not in held
+    }
+    for piece in kept:
+        _settle(piece)
+    return _sum_tokens([piece.tokens for piece in kept]), faults
 
 
 def finish(
@@ -147,8 +216,9 @@ def finish(
 
     A product that labelling refuses raises its WorkbenchError, with nothing stored either.
     """
+    piece = _pack(item, now=now)
     with transaction.atomic():
-        rows = _store_calls(item, now=now)
+        _store(piece)
         stored = [_record(context, item, product) for product in products]
         result = {
             **_kept(item),
@@ -157,17 +227,18 @@ def finish(
             "notes": [note for product in products for note in product.notes],
         }
         _close(item, JobItem.State.DONE, result=result, now=now)
-    settle_calls(item.calls, rows)
+    _settle(piece)
     return stored
 
 
 def fail(item: OpenItem, failed: Failed, *, now: datetime, outcome: str = "") -> None:
     """Close an item as failed with its reason and the calls that led there, or LeaseLost.
 
-    `outcome` is "engine" where the engine refused; else what the method says.
+    `outcome` is "engine" or "sandbox" where one of these refused; else what the method says.
     """
+    piece = _pack(item, now=now)
     with transaction.atomic():
-        rows = _store_calls(item, now=now)
+        _store(piece)
         _close(
             item,
             JobItem.State.FAILED,
@@ -176,23 +247,97 @@ def fail(item: OpenItem, failed: Failed, *, now: datetime, outcome: str = "") ->
             reason_code=failed.reason_code,
             reason=failed.message,
         )
-    settle_calls(item.calls, rows)
+    _settle(piece)
 
 
-def _store_calls(item: OpenItem, *, now: datetime) -> list[ModelCall]:
-    # The event loop, in another thread, may add a call meanwhile: that one is for the next time.
-    batch = tuple(item.calls.unsaved)
-    tokens = count_tokens(batch)
-    # First, and even for no tokens: this takes the item's row, and refuses a lost lease.
-    leases.add_tokens(
-        lease=item.lease, prompt_tokens=tokens.prompt, completion_tokens=tokens.completion
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What of an item is about to be stored. The event loop, in another thread, may add more
+    meanwhile: that is for the next time.
+    """
+
+    item: OpenItem
+    calls: tuple[CallRecord, ...]
+    runs: tuple[CodeRecord, ...]
+    steps: tuple[StepChecked, ...]
+    tokens: Tokens
+    call_rows: list[Row]
+    run_rows: list[Row]
+    step_rows: list[StepEvidence]
+
+
+def _pack(item: OpenItem, *, now: datetime) -> _Piece:
+    """Write the texts, before the transaction: files take their time, and a row never names a text
+    that is not there.
+    """
+    calls = tuple(item.calls.unsaved)
+    runs = tuple(item.evidence.unsaved_runs)
+    steps = tuple(item.evidence.unsaved_steps)
+    call_rows: list[Row] = []
+    run_rows: list[Row] = []
+    if calls or runs:
+        exchanges, call_rows = pack_calls(item.row, item.calls, calls, now=now)
+        blocks, run_rows = pack_runs(item.row, item.evidence, runs, now=now)
+        chunk = write_document(exchanges=exchanges, **({"runs": blocks} if blocks else {}))
+        call_rows = [(chunk, *row) for row in call_rows]
+        run_rows = [(chunk, *row) for row in run_rows]
+    return _Piece(
+        item=item,
+        calls=calls,
+        runs=runs,
+        steps=steps,
+        tokens=count_tokens(calls),
+        call_rows=call_rows,
+        run_rows=run_rows,
+        step_rows=pack_steps(item.row, item.evidence, steps, now=now),
     )
-    return record_calls(item=item.row, calls=item.calls, batch=batch, now=now)
+
+
+def _store(piece: _Piece) -> None:
+    if piece.item.row.pk not in _take([piece]):
+        raise _lost(piece.item)
+    _insert([piece])
+
+
+def _take(pieces: Sequence[_Piece]) -> frozenset[int]:
+    """Take the items' rows; the keys of those that are still ours to store."""
+    return leases.add_tokens(
+        [Spent(piece.item.lease, piece.tokens.prompt, piece.tokens.completion) for piece in pieces]
+    )
+
+
+def _lost(item: OpenItem) -> LeaseLost:
+    return LeaseLost(f"The lease on item {item.row.pk} is lost; nothing of it is stored.")
+
+
+def _insert(pieces: Sequence[_Piece]) -> None:
+    if rows := [row for piece in pieces for row in piece.call_rows]:
+        insert_rows(ModelCall, CALL_COLUMNS, rows)
+    if rows := [row for piece in pieces for row in piece.run_rows]:
+        insert_rows(CodeRun, RUN_COLUMNS, rows)
+    if steps := [row for piece in pieces for row in piece.step_rows]:
+        insert_steps(steps)
+
+
+def _settle(piece: _Piece) -> None:
+    """Once it is committed."""
+    settle_calls(piece.item.calls, len(piece.calls))
+    settle_evidence(
+        piece.item.evidence, runs=len(piece.runs), steps=len(piece.steps), rows=piece.step_rows
+    )
+
+
+def _sum_tokens(tokens: Sequence[Tokens]) -> Tokens:
+    return Tokens(
+        prompt=sum(one.prompt for one in tokens),
+        completion=sum(one.completion for one in tokens),
+        uncounted=sum(one.uncounted for one in tokens),
+    )
 
 
 def _close(item: OpenItem, state: str, *, result: dict[str, Any], **facts: Any) -> None:
     if not leases.finish_item(lease=item.lease, state=state, result=result, **facts):
-        raise LeaseLost(f"The lease on item {item.row.pk} is lost; nothing of it is stored.")
+        raise _lost(item)
 
 
 def _kept(item: OpenItem) -> dict[str, Any]:
@@ -233,6 +378,28 @@ def _record_injection(context: JobContext, item: OpenItem, product: Produced) ->
     return StoredProduct("injection", None if injection is None else injection.pk)
 
 
+def _record_suggestion(context: JobContext, item: OpenItem, product: Produced) -> StoredProduct:
+    if not isinstance(product.product, records.LabelSet):
+        raise UnknownProduct(
+            f"The method {context.method.name!r} made a suggestion that is not a set of labels."
+        )
+    provenance = _build_provenance(context, item, product)
+    suggestion = record_suggestion(
+        solution=item.row.solution,
+        label_set=product.product,
+        producer=context.producer,
+        settings={name: provenance[name] for name in SETTINGS_OF_IDENTITY},
+        reference={
+            "job": context.job_id,
+            "item": item.row.pk,
+            "evidence": item.evidence.kind,
+        },
+        provenance=provenance,
+        is_scripted=context.is_scripted,
+    )
+    return StoredProduct("suggestion", None if suggestion is None else suggestion.pk)
+
+
 def _build_provenance(context: JobContext, item: OpenItem, product: Produced) -> dict[str, Any]:
     """Engine, model, parameters, prompt version, seed and code version: whatever a reader needs to
     judge the product, or to make it again. What the method says of itself comes before ours.
@@ -245,6 +412,7 @@ def _build_provenance(context: JobContext, item: OpenItem, product: Produced) ->
         "method_version": context.method.version,
         "prompt_version": context.prompt_version,
         "engine_name": context.engine_name,
+        "engine_model": context.engine_model,
         "parameters": dict(context.parameters),
         "job_seed": context.seed,
         "code_version": context.code_version,
@@ -254,4 +422,7 @@ def _build_provenance(context: JobContext, item: OpenItem, product: Produced) ->
     }
 
 
-RECORDERS: dict[str, Recorder] = {"injection": _record_injection}
+RECORDERS: dict[str, Recorder] = {
+    "injection": _record_injection,
+    "suggestion": _record_suggestion,
+}

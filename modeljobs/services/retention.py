@@ -1,20 +1,33 @@
-"""Call texts that are kept no longer: by age where the operator says so, and what no row names."""
+"""Call texts that are kept no longer: by age where the operator says so, and what no row names.
+
+Texts are named by calls, by the code runs that stand in a chunk with them, and by what was found of
+steps. Injections and suggestions hold their own texts and lose nothing.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
-from modeljobs.models import ModelCall, ModelJob
+from modeljobs.models import CodeRun, ModelCall, ModelJob, StepEvidence
 from modeljobs.texts import list_chunks, remove_leftovers
 
 # A text is written before its row: what is younger may be about to be named.
 GRACE = timedelta(days=1)
 ENDED = (ModelJob.State.DONE, ModelJob.State.CANCELLED)
+BATCH = 5_000
+# Whatever names a chunk, with an item and a time.
+NAMERS: tuple[type[ModelCall] | type[CodeRun] | type[StepEvidence], ...] = (
+    ModelCall,
+    CodeRun,
+    StepEvidence,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +46,21 @@ def prune_texts(
     dry_run: bool = False,
     clock: float | None = None,
 ) -> Pruned:
-    """Remove texts that no call names, and with `older_than` those of calls of ended jobs that are
-    older than that. Rows and counts stay.
+    """Remove texts that no row names, and with `older_than` those of calls, code runs and steps of
+    ended jobs that are older than that. Rows and counts stay.
 
     A job that was pruned can still be retried: what was answered is then asked again.
     """
+    before = None if older_than is None else now - older_than
     calls = 0
-    forgotten = ModelCall.objects.none()
-    if older_than is not None:
-        forgotten = ModelCall.objects.filter(
-            item__job__state__in=ENDED, created_at__lt=now - older_than
-        ).exclude(chunk="")
-        calls = forgotten.count()
+    if before is not None:
+        calls = _list_forgotten(ModelCall, before).count()
         if not dry_run:
-            # Their `prefix` goes by itself: it is looked for in calls that still have a chunk.
-            ModelCall.objects.filter(pk__in=forgotten.values("pk")).update(chunk="")
-    named = _list_named(ModelCall.objects.exclude(pk__in=forgotten.values("pk")))
+            for namer in NAMERS:
+                # Their `prefix` goes by itself: it is looked for in calls that still have a chunk.
+                forgotten = _list_forgotten(namer, before)
+                namer._default_manager.filter(pk__in=forgotten.values("pk")).update(chunk="")
+    named = set(_list_named(before))
     oldest = (time.time() if clock is None else clock) - GRACE.total_seconds()
     files = size = 0
     for chunk in list_chunks():
@@ -62,17 +74,26 @@ def prune_texts(
     return Pruned(calls, files, size)
 
 
-def _list_named(calls: QuerySet[ModelCall]) -> set[bytes]:
-    """The names of all texts in use, as 32 bytes each: a million of them fit into memory."""
-    rows = (
-        calls.exclude(chunk="")
-        .order_by()
-        .annotate(prefix=KT("settings__prefix"))
-        .values_list("chunk", "prefix")
+def _list_forgotten(
+    namer: type[ModelCall] | type[CodeRun] | type[StepEvidence], before: datetime
+) -> QuerySet[Any]:
+    """Rows of ended jobs that are older, and still name a text."""
+    return namer._default_manager.filter(item__job__state__in=ENDED, created_at__lt=before).exclude(
+        chunk=""
     )
-    named: set[bytes] = set()
-    for chunk, prefix in rows.iterator(chunk_size=5_000):
-        named.add(bytes.fromhex(chunk))
-        if prefix:
-            named.add(bytes.fromhex(prefix))
-    return named
+
+
+def _list_named(before: datetime | None) -> Iterator[bytes]:
+    """The names of all texts in use, as 32 bytes each: a million of them fit into memory. What is
+    forgotten by age is not in use, whether or not it was removed yet.
+    """
+    for namer in NAMERS:
+        rows = namer._default_manager.exclude(chunk="").order_by()
+        if before is not None:
+            rows = rows.exclude(pk__in=_list_forgotten(namer, before).values("pk"))
+        for chunk in rows.values_list("chunk", flat=True).iterator(chunk_size=BATCH):
+            yield bytes.fromhex(chunk)
+        if namer is ModelCall:
+            prefixes = rows.annotate(prefix=KT("settings__prefix")).exclude(prefix__isnull=True)
+            for prefix in prefixes.values_list("prefix", flat=True).iterator(chunk_size=BATCH):
+                yield bytes.fromhex(prefix)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from modeljobs.methods.catalog import METHODS
 
 register = template.Library()
 
@@ -44,6 +49,20 @@ def reason_word(code: str) -> str:
         "unsuitable_source": _("The solution cannot be used"),
         "wrong_type": _("Something in the reply has the wrong form"),
         "worker_lost": _("The worker was lost"),
+        # What keeps a sample or a step from having a verdict, and code from being run
+        "budget": _("The budget of the job is used up"),
+        "code_too_long": _("The code is too long"),
+        "disk_full": _("The disk is full"),
+        "impossible": _("It cannot be run any more"),
+        "killed": _("The sandbox stopped the code"),
+        "contradictory": _("The reply says both yes and no"),
+        "no_decision": _("No decision in the reply"),
+        "no_output": _("The reply ends before its verdict"),
+        "no_verdict": _("No verdict in the reply"),
+        "unparsed": _("No verdict could be read"),
+        "no_worker": _("No worker took it"),
+        "protocol": _("The sandbox did not answer as it should"),
+        "unavailable": _("No sandbox on the worker's machine"),
     }
     return words.get(code, code.replace("_", " "))
 
@@ -59,6 +78,7 @@ def job_event(verb: str) -> str:
         "job.cancelled": _("Cancelled"),
         "job.retried": _("Tried again"),
         "job.reopened": _("Opened again"),
+        "job.budgets_changed": _("Given other budgets"),
         "job.done": _("Done"),
     }
     return words.get(verb, verb)
@@ -68,3 +88,133 @@ def job_event(verb: str) -> str:
 def total(rows: Iterable[Any], name: str) -> int:
     """The sum of one number over all rows."""
     return sum(getattr(row, name) for row in rows)
+
+
+@register.filter
+def method_title(name: str) -> str:
+    """What people call a method; its name where there is no such method any more."""
+    method = METHODS.get(name)
+    return method.title if method else name
+
+
+# --- Evidence -------------------------------------------------------------------------------------
+
+
+@register.filter
+def machine_picture(verdict: bool | None) -> str:
+    """A machine's verdict as the symbol of a rating; a dashed line where there is none."""
+    if verdict is None:
+        return "skip"
+    return "1" if verdict else "-1"
+
+
+@register.filter
+def machine_words(verdict: bool | None) -> str:
+    """A machine's verdict on a step, in a word."""
+    if verdict is None:
+        return _("no verdict")
+    return _("correct") if verdict else _("wrong")
+
+
+@register.filter
+def vote_picture(verdict: str | None) -> str:
+    """One sample's vote as the symbol of a rating."""
+    return {"yes": "1", "no": "-1"}.get(str(verdict), "skip")
+
+
+@register.filter
+def vote_words(verdict: str | None) -> str:
+    """One sample's vote in words, as the model was asked to put it."""
+    return {"yes": _("Yes: correct"), "no": _("No: wrong")}.get(str(verdict), _("not readable"))
+
+
+@register.filter
+def probability(sample: Any) -> str:
+    """P(Yes) of a sample, with its bound said: "at most 0.02"."""
+    if sample.p_yes is None:
+        return ""
+    value = _decimal(sample.p_yes)
+    words = {
+        "at_least": _("at least %(value)s"),
+        "at_most": _("at most %(value)s"),
+    }
+    return words.get(sample.bound, "%(value)s") % {"value": value}
+
+
+def _decimal(number: float) -> str:
+    return formats.number_format(Decimal(f"{number:.3f}"), decimal_pos=3, use_l10n=True)
+
+
+@register.filter
+def vote_marks(summary: Any) -> list[str]:
+    """The votes of a step as symbols, those of a kind beside each other."""
+    return ["1"] * summary.yes + ["-1"] * summary.no + ["skip"] * summary.unparsed
+
+
+@register.filter
+def votes_sentence(summary: Any) -> str:
+    """The votes of a step's samples in one line, for those who cannot see them as marks."""
+    parts = [
+        ngettext("%(n)s says yes", "%(n)s say yes", summary.yes) % {"n": summary.yes},
+        ngettext("%(n)s says no", "%(n)s say no", summary.no) % {"n": summary.no},
+    ]
+    if summary.unparsed:
+        parts.append(
+            ngettext("%(n)s could not be read", "%(n)s could not be read", summary.unparsed)
+            % {"n": summary.unparsed}
+        )
+    of_all = ngettext("Of %(n)s sample", "Of %(n)s samples", summary.samples)
+    return f"{of_all % {'n': summary.samples}}: {', '.join(parts)}"
+
+
+@register.filter
+def mode_words(mode: str) -> str:
+    """How the samples of a step were made."""
+    words = {
+        "code": _("with Python, run in the sandbox"),
+        "code_imagined": _("with Python that was not run: the model imagined its output"),
+        "analysis": _("in words, without code"),
+        "direct": _("with a bare yes or no"),
+    }
+    return words.get(mode, mode)
+
+
+@register.filter
+def code_status(status: str) -> str:
+    """How a block of code ended."""
+    words = {
+        "ok": _("ran"),
+        "error": _("ended in an error"),
+        "timeout": _("ran out of time"),
+        "no_code": _("no code was found"),
+        "killed": _("stopped by the sandbox"),
+        "imagined": _("not run: output imagined by the model"),
+        "unavailable": _("not run: no sandbox"),
+        "": _("not known"),
+    }
+    return words.get(status, reason_word(status))
+
+
+@register.filter
+def code_tone(status: str) -> str:
+    """The tone of a block's badge: machines' own for what ran, amber for the rest."""
+    return "machine" if status == "ok" else "okay"
+
+
+@register.filter
+def at_block(trials: Mapping[tuple[int, int], Any], place: str) -> Any:
+    """The trials of one block, by "sample-block"."""
+    sample, _dash, block = place.partition("-")
+    return trials.get((int(sample), int(block)), ())
+
+
+@register.simple_tag
+def place_of(sample: int, block: int) -> str:
+    """The name of a block among the trials of a step: "0-1"."""
+    return f"{sample}-{block}"
+
+
+@register.filter
+def is_settled(trials: Iterable[Any]) -> bool:
+    """Is none of the trials still to be run?"""
+    return all(trial.state not in ("queued", "running") for trial in trials)

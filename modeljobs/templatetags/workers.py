@@ -16,7 +16,8 @@ register = template.Library()
 
 # Starts a worker for all queues where the web server runs without one.
 WORKER_COMMAND = (
-    "python -m celery --app=workbench.celery worker --pool=threads --queues=default,io,models,sandbox"
+    "python -m celery --app=workbench.celery worker --pool=threads "
+    "--queues=default,io,models,sandbox"
 )
 
 

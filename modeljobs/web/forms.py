@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from django import forms
@@ -15,9 +16,20 @@ from modeljobs.engines.catalog import EngineKind
 from modeljobs.engines.options import Option
 from modeljobs.methods.base import Method
 from modeljobs.models import Engine
+from modeljobs.services.budgets import NAMES
 
 # Seeds that a form takes: they fit into every engine's own.
 LARGEST_SEED = 2**31 - 1
+# Budgets are fields under a prefix of their own: a method may have a setting of the same name.
+BUDGET = "budget-"
+# Settings that stand together in a form, whichever method has them; the rest are the method's own.
+SAMPLING = frozenset(
+    {
+        *("temperature", "top_p", "top_k", "min_p", "max_tokens", "logprobs"),
+        *("repetition_penalty", "presence_penalty", "frequency_penalty", "stop"),
+    }
+)
+PROMPT = frozenset({"examples", "opening", "template", "assistant_tag", "system"})
 
 
 class JsonField(forms.CharField):
@@ -81,6 +93,15 @@ def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
+@dataclass(frozen=True, slots=True)
+class OptionGroup:
+    """Settings that are about one thing; the first group has the method's own title."""
+
+    name: str
+    title: str
+    fields: list[forms.BoundField] = field(default_factory=list)
+
+
 class _OptionsForm(forms.Form):
     """A form with a field for each option, under a prefix that keeps them from other fields."""
 
@@ -91,10 +112,10 @@ class _OptionsForm(forms.Form):
     ) -> None:
         self.options = tuple(options)
         for option in options:
-            field = build_field(option)
+            made = build_field(option)
             if values is not None and option.name in values:
-                field.initial = values[option.name]
-            self.fields[f"{self.OPTION}{option.name}"] = field
+                made.initial = values[option.name]
+            self.fields[f"{self.OPTION}{option.name}"] = made
 
     def build_settings(self) -> dict[str, Any]:
         """What was filled in; what was left empty counts as not given."""
@@ -109,6 +130,19 @@ class _OptionsForm(forms.Form):
     def option_fields(self) -> list[forms.BoundField]:
         return [self[f"{self.OPTION}{option.name}"] for option in self.options]
 
+    @property
+    def option_groups(self) -> list[OptionGroup]:
+        """The settings by what they are about, in the order of their declaration."""
+        groups = [
+            OptionGroup("method", ""),
+            OptionGroup("prompt", _("What the prompt looks like")),
+            OptionGroup("sampling", _("How the engine writes")),
+        ]
+        for option in self.options:
+            place = 2 if option.name in SAMPLING else 1 if option.name in PROMPT else 0
+            groups[place].fields.append(self[f"{self.OPTION}{option.name}"])
+        return [group for group in groups if group.fields]
+
 
 class EngineChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """Engines by name; the one without a model says so."""
@@ -116,7 +150,55 @@ class EngineChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Engine) -> str:
         if obj.is_scripted:
             return _("%(name)s (scripted: seeded rules, no model)") % {"name": obj.name}
+        if obj.kind == Engine.Kind.TINY:
+            return _("%(name)s (tiny arithmetic model)") % {"name": obj.name}
         return f"{obj.name} ({obj.model})" if obj.model else str(obj.name)
+
+
+def build_budget_fields() -> dict[str, forms.Field]:
+    """What stops a job by itself when it is used up; empty is no bound."""
+    return {
+        "max_tokens": forms.IntegerField(
+            required=False,
+            min_value=1,
+            max_value=10**12,
+            label=gettext_lazy("At most so many tokens"),
+            help_text=gettext_lazy("Read and written together."),
+        ),
+        "max_cost": forms.FloatField(
+            required=False,
+            min_value=0.0001,
+            max_value=10**9,
+            label=gettext_lazy("At most this cost"),
+            help_text=gettext_lazy("In the currency of the engine's prices; it must have some."),
+            widget=forms.NumberInput(attrs={"step": "any"}),
+        ),
+        "max_seconds": forms.IntegerField(
+            required=False,
+            min_value=1,
+            max_value=10**8,
+            label=gettext_lazy("At most so many seconds at work"),
+            help_text=gettext_lazy("Pauses do not count."),
+        ),
+    }
+
+
+def read_budget_fields(form: forms.Form) -> dict[str, Any]:
+    """The budgets of a form that is valid: what was left empty is left out."""
+    given = {name: form.cleaned_data[f"{BUDGET}{name}"] for name in NAMES}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+class BudgetForm(forms.Form):
+    """The budgets of a job that was made already; what is left empty has no bound."""
+
+    BUDGET = BUDGET
+
+    def __init__(self, *args: Any, budgets: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, bound in build_budget_fields().items():
+            bound.initial = budgets.get(name)
+            self.fields[f"{BUDGET}{name}"] = bound
 
 
 class JobForm(_OptionsForm):
@@ -152,6 +234,8 @@ class JobForm(_OptionsForm):
         help_text=gettext_lazy("The same seed, settings and replies give the same requests."),
     )
 
+    BUDGET = BUDGET
+
     def __init__(
         self, *args: Any, method: Method, engines: Any, sources: list[str], **kwargs: Any
     ) -> None:
@@ -161,6 +245,20 @@ class JobForm(_OptionsForm):
             ("", gettext_lazy("Any source")),
             *[(name, name) for name in sources],
         ]
+        if method.judges:
+            # Any solution may be judged; the wrong ones are what it is for.
+            self.fields["correct_only"].initial = False
+            self.fields["kind"] = forms.ChoiceField(
+                required=False,
+                label=gettext_lazy("Which of them"),
+                choices=[
+                    ("", gettext_lazy("All")),
+                    ("solutions", gettext_lazy("Solutions as they came")),
+                    ("injections", gettext_lazy("Injected ones")),
+                ],
+            )
+        for name, bound in build_budget_fields().items():
+            self.fields[f"{BUDGET}{name}"] = bound
         self.add_options(method.parameters)
 
     def build_selection(self) -> dict[str, Any]:
@@ -169,15 +267,26 @@ class JobForm(_OptionsForm):
             "correct_only": values["correct_only"],
             "shuffle": values["shuffle"],
         }
-        if values["source"]:
-            selection["source"] = values["source"]
+        for name in ("source", "kind"):
+            if values.get(name):
+                selection[name] = values[name]
         if values["limit"]:
             selection["limit"] = values["limit"]
         return selection
 
+    def build_limits(self) -> dict[str, Any]:
+        """{"budgets": …} where a budget was given, else nothing."""
+        budgets = read_budget_fields(self)
+        return {"budgets": budgets} if budgets else {}
+
     @property
     def selection_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("source", "correct_only", "limit", "shuffle", "seed")]
+        names = ("source", "kind", "correct_only", "limit", "shuffle", "seed")
+        return [self[name] for name in names if name in self.fields]
+
+    @property
+    def budget_fields(self) -> list[forms.BoundField]:
+        return [self[f"{BUDGET}{name}"] for name in NAMES]
 
 
 class EngineForm(_OptionsForm):
@@ -222,13 +331,13 @@ class EngineForm(_OptionsForm):
             )
 
 
-def _key_field(field: forms.Field, key_names: Sequence[str]) -> forms.ChoiceField:
+def _key_field(plain: forms.Field, key_names: Sequence[str]) -> forms.ChoiceField:
     """Keys are chosen by name: the browser never sees one, nor sends one."""
-    current = str(field.initial or "").removeprefix("WORKBENCH_ENGINE_KEY_")
+    current = str(plain.initial or "").removeprefix("WORKBENCH_ENGINE_KEY_")
     names = sorted({*key_names, current} - {""})
     return forms.ChoiceField(
         required=False,
-        label=field.label,
+        label=plain.label,
         initial=current,
         choices=[("", gettext_lazy("No key")), *[(name, name) for name in names]],
         help_text=gettext_lazy(

@@ -123,7 +123,7 @@ def stage() -> dict[str, str]:
         assert dispute is not None, f"the demo has no {state} dispute over {task}"
         pages[name] = reverse("labeling:dispute", args=[dispute.pk])
     pages |= _stage_data(project, lead)
-    return pages | _stage_job(project, lead)
+    return pages | _stage_job(project, lead) | _stage_evidence(lead)
 
 
 def _stage_work(project: Any, lead: Any) -> dict[str, str]:
@@ -248,6 +248,89 @@ def _stage_job(project: Any, lead: Any) -> dict[str, str]:
         "job-item": reverse("modeljobs:item", args=[item.pk]),
         "engine": reverse("modeljobs:engine", args=[engine.pk]),
     }
+
+
+def _stage_evidence(lead: Any) -> dict[str, str]:
+    """Steps that a machine has checked, with every kind of ending, and people's runs of its code;
+    in a project of its own, whose reviewers may open evidence from the start.
+    """
+    from django.urls import reverse
+
+    from labeling.services.assignments import claim_item
+    from modeljobs.services.reveals import open_evidence
+    from tests.labeling.factories import enqueue, make_project, make_solution
+    from tests.modeljobs.web.rows import add_evidence, add_trial, make_job
+
+    project = make_project(lead, "evidence", machine_evidence="always")
+    steps = [
+        r"The terms are $2, 7, 12, \dots, 97$, so their number is $\frac{97-2}{5} = 19$.",
+        r"Each of them leaves the remainder $2$ when it is divided by $5$.",
+        r"Their sum is therefore $\frac{19\,(2+97)}{2}$, which is no whole number of cents.",
+        r"So the answer is $\boxed{990}$.",
+    ]
+    solution = make_solution(
+        project,
+        "progression",
+        steps=steps,
+        question=r"What is the sum of all $n \le 100$ with $n \equiv 2 \pmod 5$?",
+    )
+    job = make_job(project, lead, [solution], kind="tiny")
+    item = job.items.get()
+    for position, samples in enumerate(_build_samples()):
+        add_evidence(item, position, samples)
+    add_trial(item, lead)
+    add_trial(item, lead, state="failed", status="killed", output="", error="It opened a socket.")
+    held = claim_item(user=lead, item=enqueue(solution))
+    open_evidence(assignment=held, position=0)
+    query = "?position=0&sample=0&block=0"
+    return {
+        "job-new-genprm": reverse("modeljobs:job-new", args=[SLUG]) + "?method=genprm",
+        "job-verified": reverse("modeljobs:job", args=[job.pk]),
+        "job-verified-items": reverse("modeljobs:items", args=[job.pk]),
+        "item-verified": reverse("modeljobs:item", args=[item.pk]),
+        "item-evidence": reverse("modeljobs:item-evidence", args=[item.pk]),
+        "trials": reverse("modeljobs:trials", args=[item.pk]) + query,
+        "solution-verified": reverse("labeling:solution", args=[solution.pk]),
+        "rate-evidence": reverse("labeling:assignment", args=[held.pk]),
+        "assignment-evidence": reverse("modeljobs:assignment-evidence", args=[held.pk]),
+    }
+
+
+def _build_samples() -> list[list[dict[str, Any]]]:
+    """The samples of three steps: votes apart, bounds and failures, and nothing to be read."""
+    from tests.modeljobs.web.rows import make_block, make_sample
+
+    counting = "len([n for n in range(1, 101) if n % 5 == 2])"
+    wide = make_block(f"values = [{counting}]\nprint(values, {'9' * 160})", "[20] " + "9" * 300)
+    return [
+        [
+            make_sample(
+                0,
+                0.12,
+                analysis=r"An arithmetic progression from $2$ to $97$ in steps of $5$ has "
+                r"$\frac{97-2}{5}+1 = 20$ terms: the step drops one.",
+                blocks=[make_block(f"print({counting})", "20"), wide],
+            ),
+            make_sample(1, 0.04, bound="at_most"),
+            make_sample(2, 0.81),
+        ],
+        [
+            make_sample(0, 0.97, bound="at_least", blocks=[]),
+            make_sample(
+                1,
+                0.55,
+                blocks=[
+                    make_block("1/0", "Code execute Error: ZeroDivisionError", status="error"),
+                    make_block("print('...')", "20 " * 200, is_truncated=True),
+                ],
+            ),
+            make_sample(2, 0.2, blocks=[make_block("print(2)", "2", status="imagined")]),
+        ],
+        [
+            make_sample(0, None, blocks=[make_block("while True: pass", "", status="timeout")]),
+            make_sample(1, None, blocks=[]),
+        ],
+    ]
 
 
 if __name__ == "__main__":

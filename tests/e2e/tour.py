@@ -10,6 +10,8 @@ PAGES = (
     *("api-docs", "not-found"),
     *("overview", "work", "submitted", "browse", "solution", "solution-injected", "injection"),
     *("imports", "import", "jobs", "job-new", "job", "job-items", "job-item"),
+    *("job-new-genprm", "job-verified", "job-verified-items", "item-verified", "item-evidence"),
+    *("trials", "solution-verified", "rate-evidence", "assignment-evidence"),
     *("agreement", "agreement-items", "disputes", "disputes-decided"),
     *("dispute-rating", "dispute-verdict", "dispute-decided"),
     *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
@@ -21,5 +23,6 @@ NO_PAGES = frozenset(
     {
         *("agreement-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
         *("job-start", "job-pause", "job-resume", "job-cancel", "job-retry"),
+        "job-budgets",
     }
 )

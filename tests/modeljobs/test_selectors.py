@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -15,7 +15,8 @@ from labeling.models import (
     ReviewItem,
 )
 from modeljobs import selectors
-from modeljobs.models import JobItem, ModelJob
+from modeljobs.costs import NO_PRICE, NOT_COUNTED
+from modeljobs.models import CodeRun, JobItem, ModelCall, ModelJob, StepEvidence
 from modeljobs.runner import run_job
 from modeljobs.services import leases
 from modeljobs.services.workers import record_beat
@@ -34,6 +35,19 @@ def set_items(job: ModelJob, *changes: dict[str, object]) -> None:
     items = JobItem.objects.filter(job=job).order_by("pk")
     for item, fields in zip(items, changes, strict=False):
         JobItem.objects.filter(pk=item.pk).update(**fields)
+
+
+def add_call(item: JobItem, completion_tokens: int | None, *, at: datetime) -> None:
+    ModelCall.objects.create(
+        item=item,
+        attempt=1,
+        place=item.calls.count(),
+        purpose="ask",
+        outcome="ok",
+        prompt_tokens=0,
+        completion_tokens=completion_tokens,
+        created_at=at,
+    )
 
 
 # --- For this user ----------------------------------------------------------------------------
@@ -143,14 +157,27 @@ def test_speed_and_eta(world: World) -> None:
         # Finished 300 seconds ago: outside the window of 120 seconds.
         {"state": "done", "finished_at": NOON, "completion_tokens": 9_000},
         {"state": "done", "finished_at": NOON + timedelta(seconds=200), "completion_tokens": 240},
+        {"state": "leased", "lease_token": uuid.uuid4(), "lease_expires_at": now},
     )
+    first, second, third = JobItem.objects.filter(job=job).order_by("pk")
+    add_call(first, 9_000, at=NOON)
+    add_call(second, 120, at=NOON + timedelta(seconds=190))
+    # Of an item that is still at work, within the last minute.
+    add_call(third, 90, at=NOON + timedelta(seconds=240))
+    add_call(third, 30, at=NOON + timedelta(seconds=300))
+    ModelJob.objects.filter(pk=job.pk).update(ran_seconds=300)
+    job.refresh_from_db()
 
     progress = selectors.get_progress(job, now=now)
 
-    # 1 item and 240 tokens in 120 seconds; 1 item is left.
+    # 1 item and 120 + 90 + 30 tokens in 120 seconds; 1 item is left.
     assert progress.speed.items_per_s == pytest.approx(1 / 120)
     assert progress.speed.tokens_per_s == pytest.approx(2.0)
     assert progress.eta_s == pytest.approx(120.0)
+    assert progress.eta_unknown == ""
+    # 120 tokens in the last minute; 9,240 in 300 seconds at work.
+    assert progress.tokens_per_s == pytest.approx(2.0)
+    assert progress.tokens_per_s_overall == pytest.approx(30.8)
     assert progress.completion_tokens == 9_240
 
 
@@ -163,6 +190,101 @@ def test_a_young_job_is_measured_since_its_start(world: World) -> None:
     assert speed.items_per_s == pytest.approx(0.1)
     # The engine did not say how many tokens: unknown, not zero.
     assert speed.tokens_per_s is None
+
+
+def test_nothing_finished_lately_is_estimated_by_all_the_time_at_work(world: World) -> None:
+    job = world.make_job()
+    set_items(job, {"state": "done", "finished_at": NOON})
+    ModelJob.objects.filter(pk=job.pk).update(ran_seconds=500)
+    job.refresh_from_db()
+
+    progress = selectors.get_progress(job, now=NOON + timedelta(hours=1))
+
+    # One item in 500 seconds; two are left.
+    assert progress.speed.items_per_s is None
+    assert progress.eta_s == pytest.approx(1_000.0)
+
+
+def test_why_nobody_knows_how_long_it_takes(world: World) -> None:
+    job = world.make_job()
+    assert selectors.get_progress(job, now=NOON).eta_unknown == "No item has been finished yet."
+
+    job.state = "paused"
+    progress = selectors.get_progress(job, now=NOON)
+
+    assert (progress.eta_s, progress.eta_unknown) == (None, "The job does not run.")
+
+
+def test_cost_by_the_prices_of_the_job(world: World) -> None:
+    job = world.make_job()
+    JobItem.objects.filter(job=job).update(prompt_tokens=1_000_000, completion_tokens=100_000)
+    progress = selectors.get_progress(job, now=NOON)
+    assert (progress.cost, progress.cost_unknown) == (None, NO_PRICE)
+
+    job.engine_snapshot["settings"] |= {
+        "price_prompt": 0.5,
+        "price_completion": 2.0,
+        "currency": "EUR",
+    }
+    progress = selectors.get_progress(job, now=NOON)
+
+    # Three items of 1 million at 0.50 and 0.1 million at 2.00.
+    assert progress.cost == pytest.approx(3 * (0.5 + 0.2))
+    assert (progress.cost_unknown, progress.currency) == ("", "EUR")
+
+
+def test_a_cost_that_was_not_counted_whole_is_unknown(world: World) -> None:
+    job = world.make_job()
+    job.engine_snapshot["settings"] |= {"price_prompt": 0.5, "price_completion": 2.0}
+    add_call(job.items.all()[0], None, at=NOON)
+
+    progress = selectors.get_progress(job, now=NOON)
+
+    assert (progress.cost, progress.cost_unknown) == (None, NOT_COUNTED)
+
+
+def test_work_is_counted_whatever_becomes_of_the_items(world: World) -> None:
+    job, other = world.make_job(), world.make_job()
+    for owner in (job, other):
+        for item in owner.items.all():
+            add_call(item, 5, at=NOON)
+            StepEvidence.objects.create(item=item, position=0, kind="genprm", created_at=NOON)
+            CodeRun.objects.create(
+                item=item, attempt=1, place=0, key="a", status="ok", created_at=NOON
+            )
+    add_call(job.items.all()[0], 5, at=NOON)
+
+    assert selectors.measure_work(job) == selectors.Work(steps=3, calls=4, code_runs=3)
+
+
+def test_progress_asks_no_more_for_a_large_job(
+    world: World, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """A job of one item, and one of three hundred with calls, failures and items that wait."""
+    small = world.make_job(selection={"limit": 1})
+    large = world.make_job()
+    large.engine_snapshot["settings"] |= {"price_prompt": 0.5, "price_completion": 2.0}
+    JobItem.objects.bulk_create(
+        JobItem(
+            job=large,
+            solution=world.solutions[0],
+            unit=f"u{number}",
+            state="failed" if number % 2 else "pending",
+            reason_code=f"reason {number % 7}",
+            not_before=NOON + timedelta(hours=1),
+        )
+        for number in range(300)
+    )
+    for item in large.items.all()[:20]:
+        add_call(item, 5, at=NOON)
+
+    with django_assert_num_queries(7):
+        selectors.get_progress(small, now=NOON)
+    # One more for the cost, which this job has prices for, and one for those that wait.
+    with django_assert_num_queries(9):
+        selectors.get_progress(large, now=NOON)
+    with django_assert_num_queries(3):
+        selectors.measure_work(large)
 
 
 def test_failures_by_reason(world: World) -> None:
@@ -213,7 +335,7 @@ def test_progress_costs_the_same_for_many_items(
 ) -> None:
     job = world.make_job(error_types=["deception", "circular", "counterfactual"])
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         selectors.get_progress(job, now=NOON)
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from labeling import panels
 from labeling.access import Capability, get_own_assignment, get_project
 from labeling.blinding import Evidence
 from labeling.content import parse_first_error
@@ -151,6 +152,7 @@ def build_context(
         },
         "progress": _count_progress(workspace),
         "urls": _urls(request, workspace),
+        "evidence": _build_evidence(workspace),
         "gaps": gaps,
         "steps": workspace.steps,
     }
@@ -167,18 +169,39 @@ def build_context(
         "n_steps": solution.n_steps,
         "claim": workspace.claim,
         "blind_first_error": workspace.blind_first_error,
-        "has_evidence": workspace.evidence == "sealed",
-        "evidence_note": _evidence_note(workspace),
     }
 
 
-def _evidence_note(workspace: Workspace) -> str:
+def _build_evidence(workspace: Workspace) -> dict[str, Any]:
+    """Where the machines' word on a step is opened, and what it waits for; never the word itself.
+
+    What opens with the person's own judgement has its places in the page from the start, because
+    the judgement is made there: the panel's address decides whether it may be opened by now.
+    """
+    nothing: dict[str, Any] = {"note": "", "panels": [], "url": ""}
+    if workspace.evidence == "absent":
+        return nothing
+    found = panels.find_panels(solution_id=workspace.solution.pk)
+    is_sealed = workspace.evidence == "sealed"
     kind: Evidence = workspace.project.machine_evidence  # type: ignore[assignment]  # choices
-    if workspace.evidence != "sealed" or not workspace.has_machine_words:
-        return ""
-    if kind == "after_judgement":
+    note = ""
+    if is_sealed and (found or workspace.has_machine_words):
+        note = _explain_seal(workspace, kind)
+    if not found or (is_sealed and kind != "after_judgement"):
+        return nothing | {"note": note}
+    pk = workspace.assignment.pk
+    places = [
+        {"title": panel.title, "url": panel.find_open_url(assignment_id=pk)} for panel in found
+    ]
+    return {"note": note, "panels": places, "url": places[0]["url"]}
+
+
+def _explain_seal(workspace: Workspace, kind: Evidence) -> str:
+    if kind != "after_judgement":
+        return _("Machine evidence opens after you submit.")
+    if workspace.item.task == ReviewItem.Task.VERIFY_INJECTION:
         return _("Machine evidence opens with your judgement.")
-    return _("Machine evidence opens after you submit.")
+    return _("Machine evidence on a step opens with your own rating of it.")
 
 
 def _count_progress(workspace: Workspace) -> dict[str, int]:
@@ -294,9 +317,18 @@ def _show_closed(request: AuthedRequest, held: Assignment) -> HttpResponse:
             "can_take_again": held.state == Assignment.State.EXPIRED and item.free_slots > 0,
             "annotation": Annotation.objects.filter(item=item, annotator=request.user).first(),
             "has_draft": item.drafts.filter(annotator=request.user).exists(),
+            "evidence_url": _find_evidence_url(held),
         },
         status=200 if request.method == "GET" else 409,
     )
+
+
+def _find_evidence_url(held: Assignment) -> str:
+    """Where a reviewer who has submitted finds what machines said; "" where nothing is open."""
+    if held.state != Assignment.State.SUBMITTED or held.project.machine_evidence == "never":
+        return ""
+    found = panels.find_panels(solution_id=held.item.solution_id)
+    return found[0].find_open_url(assignment_id=held.pk) if found else ""
 
 
 @page

@@ -36,3 +36,6 @@ class Command(BaseCommand):
             f"{report.set_aside} set aside, {report.lost} taken over by others, "
             f"{report.handed_back} handed back: {report.ended}."
         )
+        job.refresh_from_db()
+        if job.state == ModelJob.State.PAUSED and job.note:
+            self.stdout.write(f"The job is paused. {job.note}")

@@ -8,16 +8,19 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from labeling.access import Capability, roles_with
 from labeling.models import Membership, User
 from labeling.web.errors import Mendable, add_refusal, page
-from labeling.web.requests import AuthedRequest
+from labeling.web.requests import AuthedRequest, wants_fragment
 from modeljobs import selectors
 from modeljobs.engines.catalog import KINDS
 from modeljobs.engines.keys import list_key_names
+from modeljobs.models import Engine
+from modeljobs.services.engine_tests import find_last_tests, list_tests, request_test
 from modeljobs.services.engines import (
     create_engine,
     may_manage_engines,
@@ -56,6 +59,7 @@ def engines(request: AuthedRequest) -> HttpResponse:
             "kind_titles": {name: kind.title for name, kind in KINDS.items()},
             "may_manage": may_manage_engines(request.user),
             "key_names": list_key_names(os.environ),
+            "last_tests": find_last_tests(rows, now=timezone.now()),
         },
     )
 
@@ -91,8 +95,15 @@ def engine_new(request: AuthedRequest) -> HttpResponse:
 @page
 @require_http_methods(["GET", "POST"])
 def engine(request: AuthedRequest, pk: int) -> HttpResponse:
+    """An engine: its settings, and what it can do. The page, or with `?fragment=tests` the part
+    that is asked for again while a test is under way. A POST with `test` asks for one.
+    """
     require_manager(request.user)
     found = selectors.get_engine(pk)
+    if wants_fragment(request, "tests"):
+        return render(request, "modeljobs/_engine_test.html", _show_tests(found))
+    if request.method == "POST" and "test" in request.POST:
+        return _test(request, found)
     kind = KINDS[found.kind]
     trains = {True: "yes", False: "no", None: ""}[found.output_may_train]
     form = EngineForm(
@@ -126,7 +137,28 @@ def engine(request: AuthedRequest, pk: int) -> HttpResponse:
                 request, _("The engine is saved. Jobs that have started keep it as it was.")
             )
             return redirect("modeljobs:engines")
-    return _render(request, form, kind=kind, engine=found)
+    return _render(request, form, kind=kind, **_show_tests(found))
+
+
+def _test(request: AuthedRequest, engine: Engine) -> HttpResponse:
+    _test_row, is_new = request_test(engine=engine, by=request.user)
+    if not is_new:
+        messages.info(request, _("A test of this engine is under way already."))
+    return redirect("modeljobs:engine", engine.pk)
+
+
+def _show_tests(engine: Engine) -> dict[str, Any]:
+    tests = list_tests(engine, now=timezone.now())
+    return {
+        "engine": engine,
+        "tests": tests,
+        "is_settled": not tests or tests[0].is_final,
+        "door_words": {
+            "completions": _("Raw prompts"),
+            "chat": _("Chats"),
+            "pooling": _("Scores of a reward model"),
+        },
+    }
 
 
 def _render(request: AuthedRequest, form: EngineForm, **context: Any) -> HttpResponse:

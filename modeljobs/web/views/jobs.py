@@ -22,15 +22,20 @@ from labeling.web.errors import Mendable, add_refusal, attempt, page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, paginate, wants_fragment
 from modeljobs import selectors
+from modeljobs.evidence_views import checks_steps
 from modeljobs.methods.base import Method
 from modeljobs.methods.catalog import METHODS
-from modeljobs.models import JobItem, ModelJob
+from modeljobs.models import Engine, JobItem, ModelJob
 from modeljobs.selectors import JobProgress
 from modeljobs.services import jobs as service
+from modeljobs.services.budgets import NAMES
 from modeljobs.services.engines import ensure_scripted_engine
-from modeljobs.web.forms import JobForm
+from modeljobs.web.figures import build_figures
+from modeljobs.web.forms import BudgetForm, JobForm, read_budget_fields
 
 PAGE_SIZE = 25
+# Where a job's budgets may be changed.
+AT_REST = (ModelJob.State.QUEUED, ModelJob.State.PAUSED)
 BAR_WIDTH = 1000
 FINAL = (ModelJob.State.DONE, ModelJob.State.CANCELLED)
 # In the order of the bar, with the class of each part.
@@ -96,18 +101,20 @@ def job_new(request: AuthedRequest, slug: str) -> HttpResponse:
         request.POST or None, method=method, engines=selectors.list_engines(), sources=sources
     )
     counted: tuple[int, int] | None = None
+    injects = not method.judges
     if request.method == "POST" and form.is_valid():
         if request.POST.get("action") == "count" or wants_fragment(request, "count"):
             counted = _count(project, method, form)
             if wants_fragment(request, "count"):
-                context = {"counted": counted, "form": form}
+                context = {"counted": counted, "form": form, "injects": injects}
                 return render(request, "modeljobs/_count.html", context)
         else:
             job = _make(request, project, method, form)
             if job is not None:
                 return redirect("modeljobs:job", job.pk)
     elif request.method == "POST" and wants_fragment(request, "count"):
-        return render(request, "modeljobs/_count.html", {"counted": None, "form": form})
+        context = {"counted": None, "form": form, "injects": injects}
+        return render(request, "modeljobs/_count.html", context)
     return render(
         request,
         "modeljobs/job_new.html",
@@ -117,6 +124,7 @@ def job_new(request: AuthedRequest, slug: str) -> HttpResponse:
             "method": method,
             "methods": list(METHODS.values()),
             "counted": counted,
+            "injects": injects,
             "has_engines": selectors.list_engines().exists(),
         },
         status=400 if form.errors else 200,
@@ -151,10 +159,12 @@ def _make(
                 seed=form.cleaned_data["seed"],
                 selection=form.build_selection(),
                 by=request.user,
+                **form.build_limits(),
             )
             service.start(job=job, by=request.user)
     except Mendable as error:
-        add_refusal(form, error, prefix=form.OPTION)
+        of_budget = error.extra.get("field") in NAMES
+        add_refusal(form, error, prefix=form.BUDGET if of_budget else form.OPTION)
         return None
     messages.success(request, _("The job is started."))
     return job
@@ -168,14 +178,19 @@ def _make(
 def job(request: AuthedRequest, pk: int) -> HttpResponse:
     found = selectors.get_job(request.user, pk)
     progress = selectors.get_progress(found, now=timezone.now())
+    # What judges solutions has no proposals that people accept.
+    injects = not checks_steps(found)
     context: dict[str, Any] = {
         "job": found,
         "project": found.project,
         "progress": progress,
         "segments": build_segments(progress),
         "is_final": found.state in FINAL,
-        "feed": selectors.list_feed(found),
-        "funnel": selectors.build_funnel(found),
+        "is_tiny": found.engine_snapshot.get("kind") == Engine.Kind.TINY,
+        "injects": injects,
+        "figures": build_figures(found, progress, with_steps=not injects),
+        "feed": selectors.list_feed(found) if injects else [],
+        "funnel": selectors.build_funnel(found) if injects else [],
         "type_names": _name_units(found.project),
     }
     if wants_fragment(request, "progress"):
@@ -189,8 +204,29 @@ def job(request: AuthedRequest, pk: int) -> HttpResponse:
         "parameters": _describe_parameters(found, method),
         "timeline": selectors.list_timeline(found),
         "workers": selectors.list_live_workers(now=timezone.now()),
+        "budget_form": BudgetForm(budgets=found.budgets) if found.state in AT_REST else None,
     }
     return render(request, "modeljobs/job.html", context)
+
+
+@page
+@require_POST
+def job_budgets(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Give a job at rest other budgets: one that stopped because its own were used up goes on."""
+    found = selectors.get_job(request.user, pk, Capability.RUN_JOBS)
+    form = BudgetForm(request.POST, budgets=found.budgets)
+    if not form.is_valid():
+        for name, sentences in form.errors.items():
+            messages.error(request, f"{form.fields[name].label}: {' '.join(map(str, sentences))}")
+        return redirect("modeljobs:job", pk)
+    attempt(
+        request,
+        lambda: service.change_budgets(
+            job=found, budgets=read_budget_fields(form), by=request.user
+        ),
+        done=_("The budgets are changed."),
+    )
+    return redirect("modeljobs:job", pk)
 
 
 def build_segments(progress: JobProgress) -> list[Segment]:

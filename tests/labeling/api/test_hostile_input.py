@@ -185,7 +185,13 @@ def test_queries_nobody_would_send(any_world):
     assert ("/projects/{slug}/solutions/", "answer") in parameters
     for path, name in parameters:
         slug = world.project.slug
-        url = API + path.format(slug=slug, batch_id=world.batch.pk, solution_id=world.solution.pk)
+        url = API + path.format(
+            slug=slug,
+            batch_id=world.batch.pk,
+            solution_id=world.solution.pk,
+            job_id=world.job.pk,
+            job_item_id=world.job.items.order_by("pk")[0].pk,
+        )
         for junk in QUERY_JUNK:
             value = junk.encode("utf-8", "surrogatepass")
             check(lead.get(url, {name: value}), (path, name, junk[:40]))

@@ -43,6 +43,18 @@ def test_make_a_job_and_run_it(world: World) -> None:
     assert count_states(job) == {"done": 2}
 
 
+def test_a_job_that_pauses_itself_says_why(world: World) -> None:
+    job = world.make_job(budgets={"max_seconds": 5})
+    ModelJob.objects.filter(pk=job.pk).update(ran_seconds=5.0)
+
+    said = call("run_model_job", str(job.pk))
+
+    assert "0 handed back: a budget is used up." in said
+    assert said.endswith(
+        "The job is paused. The budget of 5 seconds at work is used up: it took 5, 0 beyond it."
+    )
+
+
 def test_a_draft_is_not_started(world: World) -> None:
     number = call("create_model_job", *GIVEN, "--draft")
 

@@ -49,6 +49,24 @@ class LocalServer:
 
         self.answer = answer
 
+    def reply_by_path(self, bodies: Mapping[str, Callable[[Any], object]]) -> None:
+        """Answer each path with what its function makes of the request's body; others with 404."""
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            make = bodies.get(handler.path)
+            asked = next(one for one in reversed(self.seen) if one.path == handler.path)
+            raw = json.dumps(make(asked.body) if make else {"detail": "Not Found"}).encode()
+            handler.send_response(200 if make else 404)
+            handler.send_header("Content-Length", str(len(raw)))
+            handler.end_headers()
+            handler.wfile.write(raw)
+
+        self.answer = answer
+
+    def list_bodies(self, path: str) -> list[Any]:
+        """What was asked at a path, in order."""
+        return [one.body for one in self.seen if one.path == path]
+
 
 def run_server() -> Iterator[LocalServer]:
     class Handler(BaseHTTPRequestHandler):

@@ -17,6 +17,7 @@ from modeljobs.engines.base import (
     EngineReply,
     EngineTransient,
     Message,
+    Piece,
     SamplingSettings,
 )
 from modeljobs.engines.openai_compatible import (
@@ -25,6 +26,7 @@ from modeljobs.engines.openai_compatible import (
     ServerSettings,
     parse_retry_after,
 )
+from modeljobs.engines.rates import RateLimit
 from tests.modeljobs.engines.conftest import LocalServer
 
 KEY = "sk-test-0123456789abcdef"
@@ -165,6 +167,87 @@ def test_only_so_many_requests_at_a_time(server: LocalServer) -> None:
     assert len(at_once) == 8
     # The client may ask again before the handler has left `answer`, but not two times over.
     assert max(at_once) <= 2
+
+
+# What some servers know beyond the common API
+
+
+def test_token_ids_are_asked_for_where_the_server_knows_them(server: LocalServer) -> None:
+    server.reply_with({"choices": [{"text": "4", "token_ids": [19]}]})
+    pieces = (Piece("2 +", (17, 10)), Piece(" 2 =", (17, 28)))
+    request = CompletionRequest.of_pieces("a", pieces, sampling=SamplingSettings())
+    reply = ask(server.url, request, returns_token_ids=True)
+    assert reply.completions[0].token_ids == (19,)
+    assert server.seen[0].body["prompt"] == [17, 10, 17, 28]
+    assert server.seen[0].body["return_token_ids"] is True
+
+
+def test_a_prompt_that_is_known_only_in_part_goes_as_text(server: LocalServer) -> None:
+    server.reply_with({"choices": [{"text": "4"}]})
+    pieces = (Piece("2 +", (17, 10)), Piece(" 2 ="))
+    request = CompletionRequest.of_pieces("a", pieces, sampling=SamplingSettings())
+    assert ask(server.url, request, returns_token_ids=True).completions[0].token_ids is None
+    assert server.seen[0].body["prompt"] == "2 + 2 ="
+
+
+def test_a_server_is_not_asked_for_what_it_may_not_know(server: LocalServer) -> None:
+    server.reply_with({"choices": [{"text": "4", "message": {"content": "4"}}]})
+    pieces = (Piece("2 + 2 =", (17, 10)),)
+    ask(server.url, CompletionRequest.of_pieces("a", pieces, sampling=SamplingSettings()))
+    begun = (*CHAT.messages, Message("assistant", "It is "))
+    ask(server.url, CompletionRequest("a", messages=begun))
+    raw, chat = (seen.body for seen in server.seen)
+    assert (raw["prompt"], "return_token_ids" in raw) == ("2 + 2 =", False)
+    # The begun answer is sent as it is.
+    assert chat["messages"][-1] == {"role": "assistant", "content": "It is "}
+    assert "continue_final_message" not in chat
+
+
+def test_an_answer_without_the_logprobs_asked_for_has_none(server: LocalServer) -> None:
+    server.reply_with(GOOD)
+    request = dataclasses.replace(CHAT, sampling=SamplingSettings(logprobs=5))
+    assert ask(server.url, request).completions[0].logprobs is None
+    assert server.seen[0].body["top_logprobs"] == 5
+
+
+# A bound on what is asked
+
+
+def test_what_a_request_cost_counts_in_the_bound(server: LocalServer) -> None:
+    server.reply_with(GOOD)
+    limit = RateLimit(tokens_per_minute=100, clock=lambda: 0.0)
+
+    async def call() -> None:
+        engine = OpenAICompatibleEngine(ServerSettings(server.url, "m"), environ={}, limit=limit)
+        await engine.complete(CHAT)
+        await engine.aclose()
+
+    asyncio.run(call())
+    # The server counted 7 + 1 tokens: 92 are left of this minute.
+    assert [limit.reserve(n).starts_at for n in (92, 1)] == [0.0, 60.0]
+
+
+def test_a_request_waits_for_its_turn(server: LocalServer) -> None:
+    server.reply_with(GOOD)
+    now = [0.0]
+    limit = RateLimit(requests_per_minute=1, clock=lambda: now[0])
+    limit.reserve(0)
+
+    async def call() -> int:
+        engine = OpenAICompatibleEngine(ServerSettings(server.url, "m"), environ={}, limit=limit)
+        task = asyncio.create_task(engine.complete(CHAT))
+        await asyncio.sleep(0.01)
+        asked = len(server.seen)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        # A minute later it is this one's turn at once: the other gave its place back.
+        now[0] = 60.0
+        await engine.complete(CHAT)
+        await engine.aclose()
+        return asked
+
+    assert asyncio.run(call()) == 0
+    assert len(server.seen) == 1
 
 
 # Keys
@@ -346,8 +429,15 @@ def test_statuses_that_will_not_pass(server: LocalServer, status: int, code: str
     assert "no such model 'm'" in error.message
 
 
-def test_a_prompt_longer_than_the_context(server: LocalServer) -> None:
-    said = "This model's maximum context length is 4096 tokens."
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens.",
+        "the request exceeds the available context size",
+        "The prompt is longer than the maximum model length of 512",
+    ],
+)
+def test_a_prompt_longer_than_the_context(server: LocalServer, said: str) -> None:
     server.reply_with({"error": {"message": said}}, status=400)
     assert fail(server.url).code == "context_overflow"
 

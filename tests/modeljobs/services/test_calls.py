@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from labeling.bulk import insert_rows
 from modeljobs.engines.base import (
     Completion,
     CompletionRequest,
@@ -17,12 +19,15 @@ from modeljobs.engines.base import (
 from modeljobs.methods.base import CallRecord
 from modeljobs.models import JobItem, ModelCall
 from modeljobs.services.calls import (
+    CALL_COLUMNS,
     ItemCalls,
+    Tokens,
     count_tokens,
     list_exchanges,
     load_calls,
-    record_calls,
+    pack_calls,
     settle_calls,
+    write_document,
 )
 from modeljobs.texts import list_chunks, read_chunk
 from tests.modeljobs.worlds import NOON, World
@@ -50,12 +55,15 @@ def make_call(key: str, *messages: Message, **changes: object) -> CallRecord:
 
 
 def store(item: JobItem, *made: CallRecord) -> ItemCalls:
-    """As a worker does: load, add, record, settle."""
+    """As a worker does: load, add, pack, insert, settle."""
     calls = load_calls(item)
     for call in made:
         calls.add(call)
-    rows = record_calls(item=item, calls=calls, batch=tuple(calls.unsaved), now=NOON)
-    settle_calls(calls, rows)
+    packed, rows = pack_calls(item, calls, tuple(calls.unsaved), now=NOON)
+    if rows:
+        chunk = write_document(exchanges=packed)
+        insert_rows(ModelCall, CALL_COLUMNS, [(chunk, *row) for row in rows])
+    settle_calls(calls, len(rows))
     return calls
 
 
@@ -149,24 +157,99 @@ def test_places_go_on_over_attempts(item: JobItem) -> None:
 def test_what_is_added_meanwhile_is_for_the_next_time(item: JobItem) -> None:
     calls = ItemCalls()
     calls.add(make_call("a"))
-    batch = tuple(calls.unsaved)
+    _packed, rows = pack_calls(item, calls, tuple(calls.unsaved), now=NOON)
     calls.add(make_call("b"))
 
-    settle_calls(calls, record_calls(item=item, calls=calls, batch=batch, now=NOON))
+    settle_calls(calls, len(rows))
 
     assert [call.request.key for call in calls.unsaved] == ["b"]
     assert calls.next_place == 1
 
 
 def test_nothing_to_store(item: JobItem) -> None:
-    assert record_calls(item=item, calls=ItemCalls(), batch=(), now=NOON) == []
+    assert pack_calls(item, ItemCalls(), (), now=NOON) == ([], [])
+    assert list(list_chunks()) == []
 
 
 def test_tokens_are_summed_and_unknown_ones_left_out() -> None:
     # 10 + 10 + unknown; 3 + 3 + unknown.
     silent = make_call("c", reply=EngineReply((Completion("x"),)))
 
-    assert count_tokens([make_call("a"), make_call("b"), silent]) == (20, 6)
+    assert count_tokens([make_call("a"), make_call("b"), silent]) == Tokens(20, 6, uncounted=1)
+
+
+# --- Tokens and their values ------------------------------------------------------------------
+
+
+def reply_with(text: str, **changes: object) -> EngineReply:
+    return EngineReply((Completion(text, **changes),))  # type: ignore[arg-type]
+
+
+def read_completion(item: JobItem) -> Completion:
+    [exchange] = list_exchanges(item)
+    assert exchange.record is not None
+    return exchange.record.reply.completions[0]
+
+
+def read_document(item: JobItem) -> dict[str, Any]:
+    [row] = item.calls.all()
+    document: dict[str, Any] = json.loads(read_chunk(row.chunk))
+    return document
+
+
+@pytest.mark.parametrize("ids", [None, (), (7, 0, 151_643)])
+def test_token_ids_come_back(item: JobItem, ids: tuple[int, ...] | None) -> None:
+    store(item, make_call("a", reply=reply_with("x", token_ids=ids)))
+
+    assert read_completion(item).token_ids == ids
+
+
+@pytest.mark.parametrize("tokens", [["Ye", "s.\n", "é"], ["e", "s.\nYes"], [], ["▁Yes", "."]])
+def test_values_of_tokens_come_back(item: JobItem, tokens: list[str]) -> None:
+    """Tokens that spell the text, its end alone, or spell it with marks of their own."""
+    logprobs = tuple(
+        TokenLogprob(token, -1 / (index + 3), {"Yes": -0.1, "No": -math.inf} if index else {})
+        for index, token in enumerate(tokens)
+    )
+
+    store(item, make_call("a", reply=reply_with("Yes.\nYes.\né", logprobs=logprobs)))
+
+    assert read_completion(item).logprobs == logprobs
+
+
+def test_tokens_that_spell_the_text_are_not_stored_again(item: JobItem) -> None:
+    words = [f"word{number} " for number in range(50)]
+    logprobs = tuple(TokenLogprob(word, -0.5) for word in words)
+
+    store(item, make_call("a", reply=reply_with("".join(words), logprobs=logprobs)))
+
+    [completion] = read_document(item)["exchanges"][0]["reply"]["completions"]
+    assert set(completion["logprobs"]) == {"values", "lengths"}
+    assert read_completion(item).logprobs == logprobs
+
+
+def test_values_that_were_stored_one_by_one_are_still_read(
+    item: JobItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logprobs = (TokenLogprob("a", -0.25, {"b": -2.0}),)
+    monkeypatch.setattr(
+        "modeljobs.services.calls._pack_logprobs",
+        lambda entries, text: [[one.token, one.logprob, dict(one.top)] for one in entries],
+    )
+
+    store(item, make_call("a", reply=reply_with("a", logprobs=logprobs)))
+
+    assert read_completion(item).logprobs == logprobs
+
+
+def test_words_of_a_server_that_no_database_stores(item: JobItem) -> None:
+    reply = EngineReply((Completion("x", finish_reason="st\x00op"),), model="m\x00\ud83d")
+
+    store(item, make_call("a", reply=reply))
+
+    [row] = item.calls.all()
+    assert row.finish_reason == "st\ufffdop"
+    assert row.settings["model"] == "m\ufffd\ufffd"
 
 
 # --- Texts by reference -----------------------------------------------------------------------

@@ -282,7 +282,7 @@ def test_the_timeline_says_who_did_what(world: World) -> None:
     job = world.make_job()
     jobs.pause(job=job, by=world.alice)
     jobs.resume(job=job, by=world.alice)
-    jobs.pause_for_engine(job_id=job.pk, reason="Wrong key.")
+    jobs.pause_for_cause(job_id=job.pk, reason="Wrong key.")
 
     events = [(event.verb, event.actor) for event in list_timeline(job)]
     assert events == [
@@ -297,8 +297,8 @@ def test_the_timeline_says_who_did_what(world: World) -> None:
 def test_a_pause_for_the_engine_says_why(world: World) -> None:
     job = world.make_job()
 
-    assert jobs.pause_for_engine(job_id=job.pk, reason="Wrong key. " * 100)
-    assert not jobs.pause_for_engine(job_id=job.pk, reason="Again.")
+    assert jobs.pause_for_cause(job_id=job.pk, reason="Wrong key. " * 100)
+    assert not jobs.pause_for_cause(job_id=job.pk, reason="Again.")
 
     job.refresh_from_db()
     assert job.state == "paused"
@@ -612,3 +612,105 @@ def test_cancelling_while_workers_beat_on_both_databases(any_database: str, sent
     assert set(kept) <= {60, 0}
     assert leases.extend_leases(leases=held, now=NOON, ttl=TTL) == frozenset()
     assert count_states(job) == {"pending": 60}
+
+
+# --- Budgets ----------------------------------------------------------------------------------
+
+PAID = {"price_prompt": 1.0, "price_completion": 2.0, "currency": "EUR"}
+
+
+def set_prices(job: ModelJob) -> None:
+    job.engine_snapshot["settings"] |= PAID
+    job.save()
+
+
+def test_a_budget_that_is_none(world: World) -> None:
+    with pytest.raises(InvalidInput, match="whole number from 1"):
+        world.draft_job(budgets={"max_tokens": 0})
+    assert not ModelJob.objects.exists()
+
+
+def test_a_budget_of_cost_for_an_engine_without_prices(world: World) -> None:
+    with pytest.raises(InvalidInput, match="has no prices"):
+        world.draft_job(budgets={"max_cost": 5})
+
+
+def test_an_engine_that_lost_its_prices_before_the_start(world: World) -> None:
+    job = world.draft_job()
+    ModelJob.objects.filter(pk=job.pk).update(budgets={"max_cost": 5.0})
+    job.refresh_from_db()
+
+    with pytest.raises(InvalidInput, match="has no prices"):
+        jobs.start(job=job, by=world.alice)
+
+
+def test_a_job_goes_on_once_its_budget_was_raised(world: World, sent: Sent) -> None:
+    job = world.make_job(budgets={"max_tokens": 100})
+    JobItem.objects.filter(job=job, pk=job.items.all()[0].pk).update(completion_tokens=120)
+    jobs.pause_for_cause(job_id=job.pk, reason="The budget is used up.")
+    job.refresh_from_db()
+
+    with pytest.raises(Conflict, match="120 were used, 20 beyond it. Raise it before"):
+        jobs.resume(job=job, by=world.alice)
+    jobs.change_budgets(job=job, budgets={"max_tokens": 120}, by=world.alice)
+    with pytest.raises(Conflict, match="0 beyond it"):
+        jobs.resume(job=job, by=world.alice)
+    jobs.change_budgets(job=job, budgets={"max_tokens": 121}, by=world.alice)
+    jobs.resume(job=job, by=world.alice)
+
+    assert (job.state, job.note, job.budgets) == ("running", "", {"max_tokens": 121})
+    changes = AuditEvent.objects.filter(verb="job.budgets_changed").order_by("pk")
+    assert [event.detail["budgets"] for event in changes] == [
+        {"max_tokens": 120},
+        {"max_tokens": 121},
+    ]
+
+
+def test_budgets_are_taken_away(world: World) -> None:
+    job = world.make_job(budgets={"max_seconds": 10})
+    ModelJob.objects.filter(pk=job.pk).update(state="paused", ran_seconds=10.5)
+    job.refresh_from_db()
+
+    jobs.change_budgets(job=job, budgets={}, by=world.alice)
+    jobs.resume(job=job, by=world.alice)
+
+    assert (job.state, job.budgets) == ("running", {})
+
+
+def test_a_budget_of_cost_is_set_where_the_job_has_prices(world: World) -> None:
+    job = world.make_job()
+    jobs.pause(job=job, by=world.alice)
+    with pytest.raises(InvalidInput, match="has no prices"):
+        jobs.change_budgets(job=job, budgets={"max_cost": 5}, by=world.alice)
+    set_prices(job)
+
+    assert jobs.change_budgets(job=job, budgets={"max_cost": 5}, by=world.alice).budgets == {
+        "max_cost": 5.0
+    }
+
+
+@pytest.mark.parametrize("state", ["running", "done", "cancelled"])
+def test_budgets_are_changed_in_a_pause(world: World, state: str) -> None:
+    job = world.make_job(budgets={"max_tokens": 5})
+    ModelJob.objects.filter(pk=job.pk).update(state=state)
+
+    with pytest.raises(Conflict, match="while it is paused"):
+        jobs.change_budgets(job=job, budgets={}, by=world.alice)
+    job.refresh_from_db()
+    assert job.budgets == {"max_tokens": 5}
+
+
+def test_budgets_are_the_leads_to_change(world: World) -> None:
+    bob = make_user("bob")
+    join(world.project, bob, Membership.Role.ENGINEER)
+
+    with pytest.raises(NotAllowed):
+        jobs.change_budgets(job=world.draft_job(), budgets={}, by=bob)
+
+
+def test_a_job_that_is_done_is_not_paused_for_its_last_items_budget(world: World) -> None:
+    job = world.make_job()
+    finish_all(job)
+
+    assert not jobs.pause_if_open(job_id=job.pk, reason="The budget is used up.")
+    assert jobs.complete_if_done(job_id=job.pk, now=NOON)

@@ -9,7 +9,7 @@ from django.db import connections
 
 from modeljobs.models import JobItem, ModelJob
 from modeljobs.services import leases
-from modeljobs.services.leases import Lease, LeaseLost, Tally
+from modeljobs.services.leases import Lease, Spent, Tally
 from tests.modeljobs.worlds import NOON, TTL, World, count_states, make_world
 
 SOON = NOON + timedelta(seconds=60)
@@ -242,8 +242,7 @@ def test_a_cancelled_job_takes_no_result(world: World) -> None:
     ModelJob.objects.filter(pk=job.pk).update(state="cancelled")
 
     assert not leases.finish_item(lease=lease_of(item), state="done", result={}, now=SOON)
-    with pytest.raises(LeaseLost):
-        leases.add_tokens(lease=lease_of(item), prompt_tokens=1, completion_tokens=1)
+    assert leases.add_tokens([Spent(lease_of(item), 1, 1)]) == frozenset()
 
 
 def test_a_paused_job_lets_what_is_in_flight_land(world: World) -> None:
@@ -257,11 +256,35 @@ def test_a_paused_job_lets_what_is_in_flight_land(world: World) -> None:
 def test_tokens_add_up(world: World) -> None:
     [item] = claim(world.make_job(), limit=1)
 
-    leases.add_tokens(lease=lease_of(item), prompt_tokens=100, completion_tokens=7)
-    leases.add_tokens(lease=lease_of(item), prompt_tokens=10, completion_tokens=1)
+    assert leases.add_tokens([Spent(lease_of(item), 100, 7)]) == {item.pk}
+    assert leases.add_tokens([Spent(lease_of(item), 10, 1)]) == {item.pk}
+    assert leases.add_tokens([Spent(lease_of(item), 0, 0)]) == {item.pk}
 
     item.refresh_from_db()
     assert (item.prompt_tokens, item.completion_tokens) == (110, 8)
+
+
+def test_tokens_of_several_items_leave_the_lost_out(world: World) -> None:
+    first, lost, last = claim(world.make_job(), limit=3)
+    spent = [Spent(lease_of(item), 5, item.pk) for item in (last, lost, first)]
+    leases.hand_back(leases=[lease_of(lost)])
+
+    assert leases.add_tokens(spent) == {first.pk, last.pk}
+
+    for item in (first, lost, last):
+        item.refresh_from_db()
+    assert [item.completion_tokens for item in (first, lost, last)] == [first.pk, 0, last.pk]
+
+
+def test_the_first_item_in_flight_tells_who_keeps_the_time(world: World) -> None:
+    job = world.make_job()
+    assert leases.find_first_token(job_id=job.pk) is None
+    [first] = claim(job, limit=1)
+    [second] = claim(job, limit=1)
+
+    assert leases.find_first_token(job_id=job.pk) == first.lease_token
+    leases.hand_back(leases=[lease_of(first)])
+    assert leases.find_first_token(job_id=job.pk) == second.lease_token
 
 
 def test_a_reason_that_no_database_stores_is_cleaned(world: World) -> None:

@@ -5,11 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from modeljobs.models import ModelCall, ModelJob
+from modeljobs.evidence_views import read_detail
+from modeljobs.models import CodeRun, ModelCall, ModelJob, StepEvidence
 from modeljobs.runner import run_job
 from modeljobs.services.calls import list_exchanges
+from modeljobs.services.evidence import load_runs
+from modeljobs.services.jobs import create_job, start
 from modeljobs.services.retention import GRACE, Pruned, prune_texts
 from modeljobs.texts import list_chunks, write_chunk
+from tests.modeljobs.stepping import NAME, HashEngine, add_method
 from tests.modeljobs.worlds import NOON, Clock, World
 
 DAY = 86_400.0
@@ -91,3 +95,75 @@ def test_a_dry_run_removes_nothing(job: ModelJob) -> None:
     assert (said.calls, said.files) == (3, len(list(list_chunks())))
     assert count_readable() == 3
     assert prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY) == said
+
+
+# --- Steps and code ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stepped(world: World, monkeypatch: pytest.MonkeyPatch) -> ModelJob:
+    """A finished job that found something of steps and ran code, written at second 0."""
+    add_method(monkeypatch)
+    job = create_job(
+        project=world.project,
+        engine=world.engine,
+        method=NAME,
+        parameters={},
+        seed=7,
+        selection={},
+        by=world.alice,
+    )
+    start(job=job, by=world.alice, now=NOON)
+    run_job(
+        job_id=job.pk,
+        worker="one",
+        now=Clock(),
+        should_stop=lambda: False,
+        make_engine=lambda snapshot: HashEngine(),
+    )
+    for chunk in list_chunks():
+        os.utime(chunk.path, (0, 0))
+    return job
+
+
+def count_details() -> int:
+    return sum(not isinstance(read_detail(step), str) for step in StepEvidence.objects.all())
+
+
+def count_runs(job: ModelJob) -> int:
+    return sum(len(load_runs(item)) for item in job.items.all())
+
+
+def test_texts_of_steps_and_code_stay(stepped: ModelJob) -> None:
+    assert prune_texts(now=NOON, clock=10 * DAY) == Pruned(calls=0, files=0, bytes=0)
+    # Three solutions of two steps.
+    assert (count_details(), count_runs(stepped)) == (6, 6)
+
+
+def test_old_steps_and_code_lose_their_texts(stepped: ModelJob) -> None:
+    summaries = list(StepEvidence.objects.order_by("pk").values_list("summary", flat=True))
+    given = {"now": NOON + timedelta(days=8), "older_than": WEEK, "clock": 10 * DAY}
+    said = prune_texts(**given, dry_run=True)  # type: ignore[arg-type]
+    assert (count_details(), count_runs(stepped)) == (6, 6)
+
+    assert prune_texts(**given) == said  # type: ignore[arg-type]
+
+    assert list(list_chunks()) == []
+    assert (count_details(), count_runs(stepped)) == (0, 0)
+    kept = list(StepEvidence.objects.order_by("pk").values_list("summary", flat=True))
+    assert kept == summaries
+    assert CodeRun.objects.count() == 6
+
+
+def test_a_younger_step_keeps_the_text_that_it_shares(stepped: ModelJob) -> None:
+    """A chunk is removed when nothing names it any more, whoever wrote it first."""
+    first, second = StepEvidence.objects.order_by("pk")[:2]
+    StepEvidence.objects.filter(pk=second.pk).update(
+        chunk=first.chunk, created_at=NOON + timedelta(days=7)
+    )
+
+    prune_texts(now=NOON + timedelta(days=8), older_than=WEEK, clock=10 * DAY)
+
+    second.refresh_from_db()
+    assert not isinstance(read_detail(second), str)
+    assert len(list(list_chunks())) == 1

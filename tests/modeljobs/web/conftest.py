@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from labeling import panels
 from labeling.models import Membership, User
+from modeljobs.panels import step_evidence_panel
 from tests.labeling.factories import join, make_user
 from tests.labeling.web.helpers import sign_in
 from tests.modeljobs.worlds import World
@@ -37,3 +39,9 @@ def lead(everyone: dict[str, Client]) -> Client:
 @pytest.fixture
 def engineer(everyone: dict[str, Client]) -> Client:
     return everyone["engineer"]
+
+
+@pytest.fixture
+def panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labelling knows the panel of step evidence, and no other."""
+    monkeypatch.setattr(panels, "_panels", {step_evidence_panel.name: step_evidence_panel})

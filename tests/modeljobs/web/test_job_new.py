@@ -7,7 +7,9 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Solution
+from modeljobs.methods.catalog import METHODS
 from modeljobs.models import Engine, ModelJob
+from tests.labeling.factories import make_injection_item
 from tests.labeling.web.helpers import check_html, words_of
 from tests.modeljobs.worlds import World
 
@@ -154,3 +156,88 @@ def test_by_source(lead: Client, url: str, world: World):
     job = ModelJob.objects.get()
     assert job.selection["source"] == "unit tests"
     assert job.selection["shuffle"] is True
+
+
+# --- Any method -----------------------------------------------------------------------------------
+
+
+def genprm_form(world: World, **changes: Any) -> dict[str, Any]:
+    """What a browser sends of GenPRM's form as it comes, with boxes that are ticked."""
+    values: dict[str, Any] = {"action": "start", "engine": world.engine.pk, "seed": "3"}
+    for option in METHODS["genprm"].parameters:
+        if option.type == "bool":
+            if option.default:
+                values[f"option-{option.name}"] = "on"
+        elif option.default is not None:
+            values[f"option-{option.name}"] = option.default
+    return values | changes
+
+
+def test_a_job_that_verifies_steps(lead: Client, url: str, world: World):
+    Solution.objects.filter(pk=world.solutions[0].pk).update(final_answer_correct=False)
+    response = lead.post(f"{url}?method=genprm", genprm_form(world, **{"option-samples": "4"}))
+    job = ModelJob.objects.get()
+    assert response.headers["Location"] == reverse("modeljobs:job", args=[job.pk])
+    assert (job.method, job.seed, job.parameters["samples"]) == ("genprm", 3, 4)
+    # Wrong solutions are what it is for.
+    assert job.items.count() == 3
+
+
+def test_its_form_is_drawn_from_what_it_declares(lead: Client, url: str, world: World):
+    response = lead.get(f"{url}?method=genprm")
+    text = words_of(response)
+    for option in METHODS["genprm"].parameters:
+        assert option.title in text
+    groups = {group.name: group.fields for group in response.context["form"].option_groups}
+    assert [field.name for field in groups["sampling"]][:2] == [
+        "option-temperature",
+        "option-top_p",
+    ]
+    assert sum(len(fields) for fields in groups.values()) == len(METHODS["genprm"].parameters)
+    # The box is there, and not ticked: any solution may be judged.
+    assert not response.context["form"].fields["correct_only"].initial
+
+
+def test_injected_solutions_alone(lead: Client, url: str, world: World):
+    make_injection_item(world.project)
+    counted = lead.post(
+        f"{url}?method=genprm&fragment=count",
+        genprm_form(world, action="count", kind="injections"),
+    )
+    assert "1 item from 1 solution" in words_of(counted)
+    lead.post(f"{url}?method=genprm", genprm_form(world, kind="injections"))
+    assert ModelJob.objects.get().selection["kind"] == "injections"
+
+
+def test_a_fault_of_a_setting_stands_at_the_setting(lead: Client, url: str, world: World):
+    response = lead.post(
+        f"{url}?method=genprm", genprm_form(world, **{"option-max_tokens": "99999999"})
+    )
+    errors = response.context["form"].errors
+    assert "option-max_tokens" in errors
+    assert "budget-max_tokens" not in errors
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_cost", "max_seconds"])
+def test_a_budget_is_more_than_nothing(name, lead: Client, url: str, world: World):
+    response = lead.post(url, form(world, **{f"budget-{name}": "0"}))
+    assert response.status_code == 400
+    assert f"budget-{name}" in response.context["form"].errors
+
+
+def test_a_tiny_engine_says_that_it_is_one(lead: Client, url: str, world: World):
+    Engine.objects.create(name="Sums", kind="tiny")
+    assert "Sums (tiny arithmetic model)" in words_of(lead.get(url))
+
+
+def test_budgets(lead: Client, url: str, world: World):
+    given = {"budget-max_tokens": "90000", "budget-max_seconds": "60"}
+    lead.post(url, form(world, **given))
+    assert ModelJob.objects.get().budgets == {"max_tokens": 90_000, "max_seconds": 60.0}
+
+
+def test_a_budget_of_money_wants_prices(lead: Client, url: str, world: World):
+    response = lead.post(url, form(world, **{"budget-max_cost": "3"}))
+    assert response.status_code == 400
+    assert "budget-max_cost" in response.context["form"].errors
+    assert not ModelJob.objects.exists()

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Injection
+from labeling.services.audit import record_event
 from modeljobs import selectors
 from modeljobs.models import JobItem, ModelJob
 from modeljobs.services import jobs as service
@@ -18,6 +19,8 @@ from modeljobs.services.workers import record_beat
 from modeljobs.web.views.jobs import build_segments
 from tests.labeling.web.helpers import check_html, count_queries, words_of
 from tests.modeljobs.web.conftest import ROLES
+from tests.modeljobs.web.rows import add_evidence, make_sample
+from tests.modeljobs.web.rows import make_job as make_genprm_job
 from tests.modeljobs.worlds import World
 
 pytestmark = pytest.mark.usefixtures("sent")
@@ -180,6 +183,15 @@ def test_a_paused_job_says_why(lead: Client, job: ModelJob):
     assert "The key NODE3 is not set." in text
 
 
+def test_what_happened_says_why_and_nothing_else(lead: Client, job: ModelJob):
+    """The detail of an event is a mapping, which has `items` whether or not it holds any."""
+    record_event(project=job.project, actor=None, verb="job.paused", target=job, note="No key.")
+    record_event(project=job.project, actor=None, verb="job.retried", target=job, items=1200)
+    text = words_of(lead.get(url(job)))
+    assert "Paused: No key." in text
+    assert "Tried again 1,200 items" in text
+
+
 def test_items_that_wait_for_their_next_try(lead: Client, job: ModelJob):
     JobItem.objects.update(not_before=timezone.now() + timedelta(minutes=5))
     assert "3 items wait for their next try." in words_of(lead.get(url(job)))
@@ -301,3 +313,131 @@ def test_the_service_decides_and_the_page_says_so(
     monkeypatch.setattr(service, "pause", refuse)
     lead.post(url(job, "job-pause"))
     assert "Not now." in words_of(lead.get(url(job)))
+
+
+# --- A job that verifies steps --------------------------------------------------------------------
+
+
+@pytest.fixture
+def verifying(world: World) -> ModelJob:
+    return make_genprm_job(world.project, world.alice, world.solutions, state="running")
+
+
+def test_verified_steps_stream_in(lead: Client, verifying: ModelJob):
+    item = verifying.items.order_by("pk")[0]
+    address = f"{url(verifying)}?fragment=progress"
+    assert "The first steps show here as they are finished." in words_of(lead.get(address))
+    add_evidence(item, 0, [make_sample(0, 0.9)])
+    add_evidence(item, 1, [make_sample(0, 0.2)])
+    html = lead.get(address).content.decode()
+    text = check_html(html)
+    assert "Steps verified 2" in text
+    # The newest comes first, with its text, and leads to its item.
+    assert text.index("wrong P(Yes) 0.200") < text.index("correct P(Yes) 0.900")
+    assert "We add $2+2=4$." in text
+    assert f"{reverse('modeljobs:item', args=[item.pk])}#step-2" in html
+    # It has no proposals that anybody could accept.
+    assert "From asking to acceptance" not in text
+
+
+def test_a_step_without_verdict_is_in_the_stream(lead: Client, verifying: ModelJob):
+    add_evidence(verifying.items.order_by("pk")[0], 0, [make_sample(0, None)])
+    text = words_of(lead.get(url(verifying)))
+    assert "no verdict" in text
+    assert "no sample could be read" in text
+
+
+def test_many_steps_cost_the_same(lead: Client, verifying: ModelJob):
+    for item in verifying.items.all():
+        add_evidence(item, 0)
+    few = count_queries(lead, url(verifying))
+    for item in verifying.items.all():
+        add_evidence(item, 1)
+    assert count_queries(lead, url(verifying)) == few
+
+
+def test_a_cost_that_nobody_knows_says_why(lead: Client, verifying: ModelJob):
+    assert "Cost – Unknown. There is no model to pay for." in words_of(lead.get(url(verifying)))
+
+
+def test_a_cost_that_is_known(lead: Client, verifying: ModelJob):
+    prices = {"price_prompt": 2.0, "price_completion": 6.0, "currency": "EUR"}
+    snapshot = verifying.engine_snapshot | {"settings": prices}
+    ModelJob.objects.update(engine_snapshot=snapshot, is_scripted=False)
+    verifying.items.update(prompt_tokens=10_000, completion_tokens=5_000)
+    # 3 items: 30,000 read at 2 and 15,000 written at 6 for a million.
+    assert "Cost 0.1500 EUR" in words_of(lead.get(url(verifying)))
+
+
+def test_budgets_and_what_is_used_of_them(lead: Client, verifying: ModelJob):
+    ModelJob.objects.filter(pk=verifying.pk).update(
+        budgets={"max_tokens": 4000, "max_seconds": 600, "max_cost": 2}, ran_seconds=150
+    )
+    text = words_of(lead.get(url(verifying)))
+    # Nobody counted tokens: their use is not known, and neither is the cost.
+    assert "Budget: Tokens – of 4,000; use not known" in text
+    assert "Budget: Time 2 minutes of 10 minutes, 25 %" in text
+    assert "Budget: Cost – of 2.00; use not known" in text
+    verifying.items.update(prompt_tokens=300, completion_tokens=100)
+    # 3 items of 400.
+    assert "Budget: Tokens 1,200 of 4,000, 30 %" in words_of(lead.get(url(verifying)))
+
+
+def test_budgets_are_changed_while_a_job_rests(lead: Client, job: ModelJob):
+    assert "Change the budgets" not in words_of(lead.get(url(job)))
+    lead.post(url(job, "job-pause"))
+    assert "Change the budgets" in words_of(lead.get(url(job)))
+    lead.post(url(job, "job-budgets"), {"budget-max_tokens": "5000"})
+    assert "The budgets are changed." in words_of(lead.get(url(job)))
+    job.refresh_from_db()
+    assert job.budgets == {"max_tokens": 5000}
+    # What is left empty has no bound any more.
+    lead.post(url(job, "job-budgets"), {})
+    job.refresh_from_db()
+    assert job.budgets == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"budget-max_tokens": "0"}, "greater than or equal to 1"),
+        ({"budget-max_cost": "3"}, "The engine has no prices"),
+    ],
+)
+def test_budgets_that_cannot_be_kept(fields, words, lead: Client, job: ModelJob):
+    lead.post(url(job, "job-pause"))
+    lead.post(url(job, "job-budgets"), fields)
+    assert words in words_of(lead.get(url(job)))
+    job.refresh_from_db()
+    assert job.budgets == {}
+
+
+def test_who_may_change_budgets(everyone: dict[str, Client], job: ModelJob):
+    got = tuple(everyone[role].post(url(job, "job-budgets")).status_code for role in ROLES)
+    assert got == (302, 403, 403, 403, 404, 302)
+    job.refresh_from_db()
+    assert job.budgets == {}
+
+
+def test_a_tiny_model_is_named_as_one(lead: Client, world: World):
+    job = make_genprm_job(world.project, world.alice, world.solutions, kind="tiny")
+    assert "tiny arithmetic model" in words_of(lead.get(url(job)))
+
+
+def test_its_items_say_how_far_each_is(lead: Client, verifying: ModelJob):
+    item = verifying.items.order_by("pk")[0]
+    add_evidence(item, 0)
+    text = words_of(lead.get(url(verifying, "items")))
+    assert "Steps checked" in text
+    assert "1 of 2" in text
+    assert "0 of 2" in text
+
+
+def test_hostile_steps(lead: Client, verifying: ModelJob, world: World):
+    attack = "<script>alert(1)</script>"
+    item = verifying.items.order_by("pk")[0]
+    item.solution.steps.update(text=attack)
+    add_evidence(item, 0)
+    html = lead.get(url(verifying)).content.decode()
+    check_html(html)
+    assert attack not in html

@@ -1,0 +1,426 @@
+"""What was found of a step, as pages and REST show it. Nothing here writes.
+
+Summaries are columns and cheap to list; details are texts in chunks (`modeljobs.texts`) and may
+be gone. Whatever a method wrote is taken as it comes: a fact that is missing is None, and a text
+that cannot be read is a sentence that says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from labeling.selectors.review import StepView, list_steps
+from modeljobs.methods.catalog import METHODS
+from modeljobs.models import CodeTrial, JobItem, ModelJob, StepEvidence
+from modeljobs.models.engines import Engine
+from modeljobs.texts import TextMissing, read_chunk
+
+GENPRM = "genprm"
+# What a page lists of the latest finished steps.
+NEWEST = 10
+REMOVED = "The texts of this step were removed, because they were older than texts are kept."
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """Who speaks: the run of a method over one solution, with the engine as it was then."""
+
+    item_id: int
+    job_id: int
+    method: str
+    engine: str
+    model: str
+    state: str
+    is_scripted: bool
+    is_tiny: bool
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in (JobItem.State.PENDING, JobItem.State.LEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    """Python that a model wrote, and what came of running it. `status` is "imagined" where the
+    model wrote the output too and nothing was run.
+    """
+
+    number: int
+    code: str
+    output: str
+    status: str
+    is_truncated: bool
+    wall_ms: int | None
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleView:
+    """One sample's word. `verdict` is "yes", "no", or None with `unparsed` saying why."""
+
+    sample: int
+    text: str
+    analysis: str
+    blocks: tuple[BlockView, ...]
+    verdict: str | None
+    p_yes: float | None
+    bound: str | None
+    unparsed: str
+    fell_back: bool
+    completion_tokens: int | None
+    # Why there is a verdict, but no probability of it.
+    no_p_yes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The samples of a step together. What is not known is None, never 0.
+
+    `mean` is the mean of P(Yes), `verdict` whether it reaches the threshold; `majority` counts
+    votes and is None on a tie. `chosen` is the place of the sample that stands for all.
+    """
+
+    mean: float | None
+    verdict: bool | None
+    majority: bool | None
+    yes: int
+    no: int
+    unparsed: int
+    samples: int
+    threshold: float | None
+    variance: float | None
+    bounds: tuple[str | None, ...]
+    completion_tokens: int | None
+    code_runs: int
+    fell_back: int
+    mode: str
+    chosen: int | None
+    unparsed_reasons: tuple[tuple[str, int], ...]
+
+    @property
+    def decision(self) -> bool | None:
+        """The mean's verdict, or the majority's where no probability is known."""
+        return self.majority if self.mean is None else self.verdict
+
+    @property
+    def is_disputed(self) -> bool:
+        """Does the count of votes say otherwise than the mean?"""
+        return (
+            self.verdict is not None and self.majority is not None and self.majority != self.verdict
+        )
+
+    @property
+    def is_tied(self) -> bool:
+        return self.majority is None and self.yes + self.no > 0
+
+    @property
+    def has_bounds(self) -> bool:
+        """Is some probability known only from one side?"""
+        return any(bound in ("at_least", "at_most") for bound in self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """One step as one run found it. `facts` shows evidence of a kind that has no page of its own;
+    `missing` says why the texts are not there.
+    """
+
+    id: int
+    kind: str
+    position: int
+    at: datetime
+    source: SourceView
+    summary: Summary | None
+    facts: tuple[tuple[str, str], ...] = ()
+    samples: tuple[SampleView, ...] = ()
+    missing: str = ""
+    trials: Mapping[tuple[int, int], Sequence[CodeTrial]] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        return self.position + 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step of a solution with what a run found of it; nothing where it has not come to it."""
+
+    step: StepView
+    evidence: tuple[EvidenceView, ...]
+
+
+# --- Sources --------------------------------------------------------------------------------------
+
+
+def build_source(item: JobItem, job: ModelJob) -> SourceView:
+    snapshot = job.engine_snapshot
+    kind = str(snapshot.get("kind", ""))
+    settings = snapshot.get("settings") or {}
+    return SourceView(
+        item_id=item.pk,
+        job_id=job.pk,
+        method=job.method,
+        engine=str(snapshot.get("name", "")),
+        model=str(settings.get("model") or ""),
+        state=item.state,
+        is_scripted=job.is_scripted,
+        is_tiny=kind == Engine.Kind.TINY,
+    )
+
+
+def list_sources(solution_id: int, *, limit: int = 5) -> list[tuple[JobItem, SourceView]]:
+    """The runs that found something of this solution, the newest first."""
+    items = (
+        JobItem.objects.filter(solution=solution_id, evidence__isnull=False)
+        .select_related("job")
+        .distinct()
+        .order_by("-pk")[:limit]
+    )
+    return [(item, build_source(item, item.job)) for item in items]
+
+
+# --- Steps ----------------------------------------------------------------------------------------
+
+
+def list_evidence(
+    item: JobItem,
+    *,
+    position: int | None = None,
+    with_texts: bool = True,
+) -> list[EvidenceView]:
+    """What the run found, step by step. Without texts, summaries alone: one query."""
+    rows = StepEvidence.objects.filter(item=item).order_by("position", "pk")
+    if position is not None:
+        rows = rows.filter(position=position)
+    found = list(rows)
+    trials = _group_trials(item, position) if with_texts and found else {}
+    source = build_source(item, item.job)
+    return [
+        build_evidence(row, source, with_texts=with_texts, trials=trials.get(row.position, {}))
+        for row in found
+    ]
+
+
+def list_step_rows(item: JobItem, *, with_texts: bool = True) -> list[StepRow]:
+    """Every step of the item's solution, with or without evidence."""
+    by_position: dict[int, list[EvidenceView]] = defaultdict(list)
+    for view in list_evidence(item, with_texts=with_texts):
+        by_position[view.position].append(view)
+    return [StepRow(step, tuple(by_position[step.position])) for step in list_steps(item.solution)]
+
+
+def build_evidence(
+    row: StepEvidence,
+    source: SourceView,
+    *,
+    with_texts: bool,
+    trials: Mapping[tuple[int, int], Sequence[CodeTrial]] | None = None,
+) -> EvidenceView:
+    is_known = row.kind == GENPRM
+    samples: tuple[SampleView, ...] = ()
+    missing = ""
+    if with_texts and is_known:
+        detail = read_detail(row)
+        if isinstance(detail, str):
+            missing = detail
+        else:
+            samples = tuple(_parse_sample(data) for data in _list_of(detail.get("samples")))
+    return EvidenceView(
+        id=row.pk,
+        kind=row.kind,
+        position=row.position,
+        at=row.created_at,
+        source=source,
+        summary=parse_summary(row.summary) if is_known else None,
+        facts=() if is_known else _list_facts(row.summary),
+        samples=samples,
+        missing=missing,
+        trials=trials or {},
+    )
+
+
+def read_detail(row: StepEvidence) -> Mapping[str, Any] | str:
+    """The texts of a step, or a sentence on why they cannot be read."""
+    if not row.chunk:
+        return REMOVED
+    try:
+        document = json.loads(read_chunk(row.chunk))
+    except TextMissing as error:
+        return str(error)
+    except ValueError:
+        return f"The text {row.chunk} is no record of a step."
+    detail = document.get("detail", document) if isinstance(document, dict) else None
+    if not isinstance(detail, dict):
+        return f"The text {row.chunk} is no record of a step."
+    return detail
+
+
+def parse_summary(data: Mapping[str, Any]) -> Summary:
+    """The summary of GenPRM's evidence, whatever of it is there."""
+    reasons = data.get("unparsed_reasons")
+    counted = reasons.items() if isinstance(reasons, Mapping) else ()
+    return Summary(
+        mean=_number(data.get("mean")),
+        verdict=_flag(data.get("verdict")),
+        majority=_flag(data.get("majority")),
+        yes=_count(data.get("yes")),
+        no=_count(data.get("no")),
+        unparsed=_count(data.get("unparsed")),
+        samples=_count(data.get("samples")),
+        threshold=_number(data.get("threshold")),
+        variance=_number(data.get("variance")),
+        bounds=tuple(_bound(value) for value in _list_of(data.get("bounds"))),
+        completion_tokens=_whole(data.get("completion_tokens")),
+        code_runs=_count(data.get("code_runs")),
+        fell_back=_count(data.get("fell_back")),
+        mode=str(data.get("mode") or ""),
+        chosen=_whole(data.get("chosen")),
+        unparsed_reasons=tuple(
+            sorted(((str(code), _count(n)) for code, n in counted), key=lambda pair: -pair[1])
+        ),
+    )
+
+
+# --- A whole job ----------------------------------------------------------------------------------
+
+
+def checks_steps(job: ModelJob) -> bool:
+    """Does the job's method judge solutions step by step? One that alters them does not; of one
+    that is not there any more, what it left tells.
+    """
+    method = METHODS.get(job.method)
+    return method.judges if method else StepEvidence.objects.filter(item__job=job).exists()
+
+
+def count_verified_steps(job: ModelJob) -> int:
+    return StepEvidence.objects.filter(item__job=job).count()
+
+
+def list_newest_steps(job: ModelJob, *, limit: int = NEWEST) -> list[tuple[EvidenceView, str, str]]:
+    """The steps that were finished last, newest first: (evidence, problem, text of the step)."""
+    from labeling.models import Step
+
+    rows = list(
+        StepEvidence.objects.filter(item__job=job)
+        .select_related("item__solution__problem")
+        .order_by("-pk")[:limit]
+    )
+    texts = {
+        (solution_id, position): text
+        for solution_id, position, text in Step.objects.filter(
+            solution__in={row.item.solution_id for row in rows},
+            position__in={row.position for row in rows},
+        ).values_list("solution_id", "position", "text")
+    }
+    return [
+        (
+            build_evidence(row, build_source(row.item, job), with_texts=False),
+            row.item.solution.problem.text,
+            texts.get((row.item.solution_id, row.position), ""),
+        )
+        for row in rows
+    ]
+
+
+# --- Reading what a method wrote ------------------------------------------------------------------
+
+
+def _group_trials(
+    item: JobItem, position: int | None
+) -> dict[int, dict[tuple[int, int], list[CodeTrial]]]:
+    rows = CodeTrial.objects.filter(item=item).select_related("author").order_by("pk")
+    if position is not None:
+        rows = rows.filter(position=position)
+    grouped: dict[int, dict[tuple[int, int], list[CodeTrial]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for trial in rows:
+        grouped[trial.position][trial.sample, trial.block].append(trial)
+    return grouped
+
+
+def _parse_sample(data: Any) -> SampleView:
+    given = data if isinstance(data, Mapping) else {}
+    verdict = given.get("verdict")
+    return SampleView(
+        sample=_count(given.get("sample")),
+        text=str(given.get("text") or ""),
+        analysis=str(given.get("analysis") or ""),
+        blocks=tuple(
+            _parse_block(number, block)
+            for number, block in enumerate(_list_of(given.get("blocks")))
+        ),
+        verdict=verdict if verdict in ("yes", "no") else None,
+        p_yes=_number(given.get("p_yes")),
+        bound=_bound(given.get("bound")),
+        unparsed=str(given.get("unparsed") or ""),
+        fell_back=bool(given.get("fell_back")),
+        completion_tokens=_whole(given.get("completion_tokens")),
+        no_p_yes=str(given.get("no_p_yes") or ""),
+    )
+
+
+def _parse_block(number: int, data: Any) -> BlockView:
+    given = data if isinstance(data, Mapping) else {}
+    return BlockView(
+        number=number,
+        code=str(given.get("code") or ""),
+        output=str(given.get("output") or ""),
+        status=str(given.get("status") or ""),
+        is_truncated=bool(given.get("is_truncated")),
+        wall_ms=_whole(given.get("wall_ms")),
+        layers=tuple(str(layer) for layer in _list_of(given.get("layers"))),
+    )
+
+
+def _list_facts(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The plain values of a summary that no page knows."""
+    shown = ((str(name), _show_fact(value)) for name, value in summary.items())
+    return tuple((name, text) for name, text in shown if text)
+
+
+def _show_fact(value: Any) -> str:
+    """A value in a line; "" for one that is not known, or too deep for a line."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case str() | int():
+            return str(value)
+        case list():
+            return ", ".join(filter(None, map(_show_fact, value)))
+        case Mapping():
+            return ", ".join(f"{name} {text}" for name, text in _list_facts(value))
+        case _:
+            return ""
+
+
+def _list_of(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int:
+    return _whole(value) or 0
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _bound(value: Any) -> str | None:
+    return value if value in ("exact", "at_least", "at_most") else None

@@ -1,0 +1,154 @@
+"""What methods found step by step, for those who browse a project and for its reviewers.
+
+A reviewer opens one step at a time, by POST, because opening is logged. What was opened before is
+shown again by GET; what was not is in no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from labeling.access import Capability, capabilities_of, get_own_assignment
+from labeling.models import Assignment, ReviewItem
+from labeling.selectors.review import list_steps
+from labeling.web.errors import page
+from labeling.web.nav import project_context
+from labeling.web.requests import AuthedRequest, wants_fragment
+from modeljobs.evidence_views import StepRow, list_evidence, list_sources, list_step_rows
+from modeljobs.services.reveals import (
+    EvidenceAccess,
+    Sealed,
+    explain_seal,
+    find_evidence_state,
+    get_evidence_access,
+    list_opened_positions,
+    open_evidence,
+)
+from workbench.errors import Conflict, InvalidInput, NotAllowed, WorkbenchError
+
+# Assignments that still have something to show their annotator.
+SHOWN = (Assignment.State.OPEN, Assignment.State.SUBMITTED)
+
+
+@page
+@never_cache
+@require_GET
+def item_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
+    """All that one run found of a solution, or with `?fragment=step&position=` one step of it."""
+    access = get_evidence_access(request.user, pk)
+    if wants_fragment(request, "step"):
+        position = read_position(request)
+        shown = list_evidence(access.item, position=position) if access.includes(position) else []
+        return render(request, "modeljobs/_step_evidence.html", step_context(access, shown))
+    return render(
+        request,
+        "modeljobs/item_evidence.html",
+        {
+            **project_context(request, access.item.job.project, "jobs"),
+            "job": access.item.job,
+            "item": access.item,
+            "rows": list_open_rows(access),
+            "may_run": access.may_run,
+        },
+    )
+
+
+def step_context(access: EvidenceAccess, evidence: list[Any]) -> dict[str, Any]:
+    """What _step_evidence.html is drawn from."""
+    return {"evidence": evidence, "may_run": access.may_run}
+
+
+def list_open_rows(access: EvidenceAccess) -> list[StepRow]:
+    """The steps that this person may see: the others are left out, not hidden."""
+    rows = list_step_rows(access.item)
+    return [row for row in rows if access.includes(row.step.position)]
+
+
+@page
+@never_cache
+@require_http_methods(["GET", "POST"])
+def assignment_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
+    """The machines' word on the steps of one's own item. A POST opens one step."""
+    held = get_own_assignment(request.user, pk)
+    if request.method == "POST":
+        return _open(request, held)
+    opened = list_opened_positions(held)
+    sources = list_sources(held.item.solution_id) if opened else []
+    rows = [
+        {
+            "step": step,
+            "is_open": step.position in opened,
+            "state": find_evidence_state(held, step.position) if held.state in SHOWN else "sealed",
+            "evidence": [
+                view
+                for item, _source in sources
+                if step.position in opened
+                for view in list_evidence(item, position=step.position)
+            ],
+        }
+        for step in list_steps(held.item.solution)
+    ]
+    return render(
+        request,
+        "modeljobs/assignment_evidence.html",
+        {
+            **project_context(request, held.project, "work"),
+            "assignment": held,
+            "is_verifying": held.item.task == ReviewItem.Task.VERIFY_INJECTION,
+            "rows": rows,
+            "is_absent": held.project.machine_evidence == "never",
+            "seal": explain_seal(held),
+            "may_run": True,
+        },
+    )
+
+
+def _open(request: AuthedRequest, held: Assignment) -> HttpResponse:
+    is_fragment = wants_fragment(request, "step")
+    try:
+        position = read_position(request)
+        shown = open_evidence(assignment=held, position=position)
+    except (Conflict, InvalidInput, NotAllowed) as error:
+        if is_fragment:
+            return refuse(request, error)
+        if isinstance(error, Sealed):
+            # The page says of each step what opens it.
+            return redirect("modeljobs:assignment-evidence", pk=held.pk)
+        raise
+    if is_fragment:
+        may_run = Capability.ANNOTATE in capabilities_of(request.user, held.project)
+        context = {"evidence": shown, "may_run": may_run}
+        return render(request, "modeljobs/_step_evidence.html", context)
+    address = reverse("modeljobs:assignment-evidence", args=[held.pk])
+    return redirect(f"{address}#step-{position + 1}")
+
+
+def read_position(request: HttpRequest) -> int:
+    """The position of a step that the form or the address names; InvalidInput without one."""
+    return read_whole(request, "position")
+
+
+def read_whole(request: HttpRequest, name: str) -> int:
+    """A whole number from the form or the address."""
+    given = request.POST if request.method == "POST" else request.GET
+    raw = given.get(name, "")
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 9):
+        raise InvalidInput(f"{name!r} is a whole number from 0, not {raw[:40]!r}.", field=name)
+    return int(raw)
+
+
+def refuse(request: HttpRequest, error: WorkbenchError) -> HttpResponse:
+    """A refusal as a part of a page: the script puts it where the answer would have stood."""
+    answer = render(
+        request, "modeljobs/_refusal.html", {"message": error.message}, status=error.status
+    )
+    wait = error.extra.get("retry_after")
+    if wait is not None:
+        answer["Retry-After"] = str(wait)
+    return answer

@@ -1,0 +1,67 @@
+"""The registry of evidence panels: labelling reads it, and knows nothing of who fills it."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils.safestring import SafeString
+
+from labeling import panels
+from labeling.models import Solution, User
+
+
+class FakePanel:
+    """A panel with something on the solutions it is given."""
+
+    def __init__(self, name: str, known: set[int] | None = None) -> None:
+        self.name = name
+        self.title = name.title()
+        self.known = known or set()
+
+    def has_evidence(self, *, solution_id: int) -> bool:
+        return solution_id in self.known
+
+    def find_open_url(self, *, assignment_id: int) -> str:
+        return f"/fake/{assignment_id}/"
+
+    def render_solution(self, *, solution: Solution, user: User) -> SafeString:
+        return SafeString("")
+
+
+@pytest.fixture(autouse=True)
+def empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panels, "_panels", {})
+
+
+def test_panels_come_in_the_order_of_their_registration():
+    first, second = FakePanel("rollouts"), FakePanel("critic")
+    panels.register(first)
+    panels.register(second)
+    assert panels.list_panels() == [first, second]
+
+
+def test_the_same_panel_twice_is_one():
+    panel = FakePanel("critic")
+    panels.register(panel)
+    panels.register(panel)
+    assert panels.list_panels() == [panel]
+
+
+def test_two_panels_of_one_name_are_a_mistake():
+    panels.register(FakePanel("critic"))
+    with pytest.raises(ValueError, match="already an evidence panel named 'critic'"):
+        panels.register(FakePanel("critic"))
+
+
+def test_a_panel_is_found_where_it_has_something():
+    knowing, silent = FakePanel("critic", {7}), FakePanel("rollouts", {8})
+    panels.register(knowing)
+    panels.register(silent)
+    assert panels.find_panels(solution_id=7) == [knowing]
+    assert panels.find_panels(solution_id=9) == []
+
+
+def test_a_panel_can_be_forgotten():
+    panels.register(FakePanel("critic"))
+    panels.unregister("critic")
+    panels.unregister("critic")
+    assert panels.list_panels() == []

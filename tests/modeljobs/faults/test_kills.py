@@ -1,0 +1,152 @@
+"""Workers killed in mid-job, at moments drawn by a seed: the rows left in the end are those of a
+run that nothing happened to.
+
+Real processes: Celery workers, a broker, SQLite in a data folder, and a model server in the test's
+own process, which kills when it has been asked often enough.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import demand
+from tests.modeljobs.faults.desk import SOLUTIONS, STEPS
+from tests.modeljobs.faults.system import PATIENCE, Fleet, Worker, run_fleet, run_own_redis
+
+Left = list[dict[str, Any]]
+
+SEED = 20_260_504
+# Two for each step.
+CALLS = SOLUTIONS * STEPS * 2
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("redis", marks=pytest.mark.redis)])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        with run_fleet(folder) as fleet:
+            yield fleet
+        return
+    demand("redis")
+    program = shutil.which("redis-server")
+    assert program is not None
+    with (
+        run_own_redis(program) as redis,
+        run_fleet(folder, WORKBENCH_REDIS_URL=redis.broker_url) as fleet,
+    ):
+        fleet.redis = redis
+        yield fleet
+
+
+@pytest.fixture
+def fleet(shared: Fleet) -> Iterator[Fleet]:
+    """With no workers at first, and none left over."""
+    yield shared
+    shared.stop_workers()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shared: Fleet) -> Left:
+    """What a job leaves that nothing happened to."""
+    shared.start_worker()
+    left = shared.finish(shared.start_job())
+    shared.stop_workers()
+    check_undisturbed(shared, left)
+    return left
+
+
+def check_undisturbed(fleet: Fleet, left: Left) -> None:
+    """Nothing is missing in what the others are compared with."""
+    assert len(set(fleet.server.list_asked())) == CALLS
+    assert [item["state"] for item in left] == ["done"] * SOLUTIONS
+    for item in left:
+        assert len(item["calls"]) == STEPS * 2
+        assert len(item["runs"]) == len(item["run_places"]) == len(item["steps"]) == STEPS
+        assert len(item["suggestions"]) == 1
+
+
+class Killer:
+    """Kills a worker once the model server was asked `number` times, before or after it answers.
+
+    After an answer it waits for some thousandths of a second, so that what the worker does with
+    it is met at any point.
+    """
+
+    def __init__(self, worker: Worker, *, number: int, when: str, wait_s: float) -> None:
+        self.worker = worker
+        self.number = number
+        self.when = when
+        self.wait_s = wait_s
+        self.is_done = threading.Event()
+
+    def __call__(self, number: int, when: str) -> None:
+        if (number, when) == (self.number, self.when):
+            time.sleep(self.wait_s)
+            self.worker.kill()
+            self.is_done.set()
+
+
+def draw_killer(rng: random.Random, worker: Worker) -> Killer:
+    when = rng.choice(("before", "after"))
+    wait_s = rng.uniform(0, 0.03) if when == "after" else 0.0
+    # The last call may be stored with the result: then there is nothing left to do again.
+    return Killer(worker, number=rng.randint(1, CALLS - 1), when=when, wait_s=wait_s)
+
+
+def test_a_killed_worker_leaves_the_rows_of_an_undisturbed_run(
+    fleet: Fleet, undisturbed: Left, rounds: int
+) -> None:
+    rng = random.Random(SEED)
+    worker = fleet.start_worker()
+    met = 0
+    for number in range(rounds):
+        killer = draw_killer(rng, worker)
+        fleet.server.at_answer = killer
+        job = fleet.start_job()
+        assert killer.is_done.wait(timeout=PATIENCE), fleet.read_log()
+        # The dead store nothing more: what is stored by now is not asked for again.
+        stored = set(fleet.ask("list_stored", job=job))
+        before = len(fleet.server.list_asked())
+        worker = fleet.start_worker()
+
+        left = fleet.finish(job)
+
+        moment = f"round {number}: call {killer.number}, {killer.when}, {killer.wait_s:.3f} s"
+        assert left == undisturbed, moment
+        assert stored.isdisjoint(fleet.server.list_asked()[before:]), moment
+        met += fleet.ask("count_again", job=job)["again"]
+    # The kills met items at work, or this would prove nothing.
+    assert met > 0
+
+
+def test_one_of_two_workers_is_killed(fleet: Fleet, undisturbed: Left) -> None:
+    workers = [fleet.start_worker(), fleet.start_worker()]
+    killer = Killer(workers[0], number=CALLS // 2, when="after", wait_s=0.0)
+    fleet.server.at_answer = killer
+
+    job = fleet.start_job(messages=2)
+
+    assert fleet.finish(job) == undisturbed
+    assert killer.is_done.is_set()
+
+
+def test_a_broker_that_forgets_everything_loses_nothing(fleet: Fleet, undisturbed: Left) -> None:
+    """Messages only wake workers up: those for a job that waits and for one at work are lost."""
+    killer = Killer(fleet.start_worker(), number=CALLS // 2, when="before", wait_s=0.0)
+    fleet.server.at_answer = killer
+    job = fleet.start_job()
+    assert killer.is_done.wait(timeout=PATIENCE), fleet.read_log()
+
+    fleet.lose_messages()
+    fleet.start_worker()
+
+    assert fleet.finish(job) == undisturbed
