@@ -38,10 +38,11 @@ class Checkpoints:
             batch, self._waiting = self._waiting, {}
             try:
                 faults = await self._desk.call(self._store, [item for item, _ in batch.values()])
+            except asyncio.CancelledError:
+                raise
             except BaseException as error:
+                # Also Ctrl-C: it is raised where it is waited for, and ends the loop there.
                 self._answer(batch, dict.fromkeys(batch, error))
-                if not isinstance(error, Exception):
-                    raise
             else:
                 self._answer(batch, faults)
         self._worker = None

@@ -13,7 +13,7 @@ MakeSandbox = Callable[[], Sandbox]
 
 def open_sandbox() -> Sandbox:
     """The sandbox of this machine, or SandboxUnavailable with what is missing."""
-    from modeljobs.sandbox.isolated import build_sandbox  # probes what the machine can isolate
+    from modeljobs.sandbox.isolated import build_sandbox  # no web process needs it
 
     return build_sandbox()
 

@@ -11,8 +11,9 @@ loop, whatever pool the worker uses, and SQLite sees one writer per run.
 The truth is in the rows (see `services.leases`). A run that is killed at any point leaves items
 whose lease ends, and calls and code runs that the next attempt does not make again.
 
-The bound on requests in flight is the engine's, for each process: two workers on one job keep
-twice as many in flight.
+The bound on requests in flight is the engine's, kept by each run for itself: two workers on one
+job, or two jobs of one engine, keep twice as many in flight. A server that must not be asked so
+much is given a lower bound, or says so itself (429), and is then asked more slowly.
 """
 
 from __future__ import annotations
@@ -72,6 +73,14 @@ ENGINE_WIDE = frozenset(
         "insecure_url",
         "key_missing",
         "key_not_bound",
+        "engine_failed",
+        "missing_extra",
+        "model_not_found",
+        "no_chat_template",
+        "no_checkpoint",
+        "no_device",
+        "no_pooling",
+        "unsupported_model",
         "not_found",
         "redirect",
         "wrong_key",

@@ -111,19 +111,19 @@ THIRD = Stage(
     mix=Mix(solve=0.4, drill=0.1, output_mark_weight=0.1, is_wrong_in_words=True),
 )
 FOURTH = Stage(
-    steps=250,
+    steps=400,
     muon_rate=2e-3,
     adam_rate=1e-3,
     warm_up=5,
     decay_from=0.2,
     seed=4,
-    mix=Mix(solve=0.4, drill=0.1, output_mark_weight=0.1),
+    mix=Mix(verify=0.45, drill=0.05, refine=0.25, output_mark_weight=0.1),
 )
 BETTER = Recipe(width=128, layers=4, heads=4, inner=352, stages=(FIRST, SECOND, THIRD, FOURTH))
 RECIPES = {
     "better": BETTER,
     # The same training, ended early: it errs in the same ways, and more often.
-    "worse": replace(BETTER, stages=(replace(FIRST, stop_after=800),)),
+    "worse": replace(BETTER, stages=(FIRST, SECOND, replace(THIRD, stop_after=300))),
 }
 SMOKE = Recipe(
     width=16,

@@ -112,6 +112,8 @@ class VLLMRuntime:
 
         async def shut_down() -> None:
             self._engine.shutdown()
+            # Let go of now: at the interpreter's end its own clean-up would find nothing any more.
+            self._engine = None
 
         self._call(shut_down())
         self._stop_loop()

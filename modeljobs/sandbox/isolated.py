@@ -18,8 +18,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,8 @@ class IsolatedSandbox:
         self._starting = asyncio.Lock()
         self._deaths = 0
         self._is_closed = False
-        self._slots = _Slots(self.max_running)
+        # Sessions wait for it in the order in which they came.
+        self._slots = asyncio.Semaphore(self.max_running)
         # Sessions that have an interpreter, the one idle for longest first.
         self._live: OrderedDict[IsolatedSession, None] = OrderedDict()
 
@@ -226,15 +227,6 @@ class IsolatedSandbox:
             raise SandboxUnavailable(layers.explain_missing(missing[0], message))
         return runner
 
-    @contextlib.asynccontextmanager
-    async def _take_slot(self) -> AsyncIterator[None]:
-        """Wait for one's turn: first come, first served."""
-        await self._slots.acquire()
-        try:
-            yield
-        finally:
-            self._slots.release()
-
     def _make_room(self) -> None:
         """Take the interpreter from the session that has been idle for longest, if all are taken.
 
@@ -274,9 +266,7 @@ class IsolatedSession:
                 f"{MAX_CODE_CHARS}.",
                 code="protocol",
             )
-        async with self._lock, self._sandbox._take_slot():
-            if self._is_closed:
-                raise SandboxError("The session was closed.", code="killed")
+        async with self._lock, self._sandbox._slots:
             self.is_running = True
             try:
                 return await self._run_somewhere(code)
@@ -319,6 +309,8 @@ class IsolatedSession:
     async def _run_once(self, code: str) -> CodeResult:
         sandbox = self._sandbox
         runner = await sandbox._get_runner()
+        if self._is_closed:
+            raise SandboxError("The session was closed.", code="killed")
         if self._child is None or self._runner is not runner or not runner.has_child(self._child):
             self._child = None
             sandbox._live.pop(self, None)
@@ -373,37 +365,6 @@ class IsolatedSession:
         return CodeResult(status, output, bool(answer["cut"]), wall_ms, runner.layers)
 
 
-class _Slots:
-    """A semaphore that serves strictly in order."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def acquire(self) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release()
-            else:
-                self._waiting.remove(turn)
-            raise
-
-    def release(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-
 class _Runner:
     """The runner process, as seen from the worker's loop."""
 
@@ -432,12 +393,18 @@ class _Runner:
         """Start one, and wait until it is ready. SandboxUnavailable where it cannot be."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = start_process(
-                build_command("runner", theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            try:
+                process = start_process(
+                    build_command("runner", theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                ours.close()
+                raise SandboxUnavailable(
+                    f"The sandbox's runner cannot be started: {error}."
+                ) from None
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         runner = cls(process, reader, writer, max_frame)
         try:

@@ -1,8 +1,8 @@
 """Exchanges with engines: stored as they happen, read again so that nothing is paid for twice.
 
-The counts are ModelCall rows; the texts of one checkpoint are one chunk
-(see `modeljobs.texts`). A conversation repeats itself from turn to turn, and every item of a job
-starts with the same instructions, so a request is stored as a reference and what is new in it:
+The counts are ModelCall rows; the texts of one checkpoint of an item are one chunk (see
+`modeljobs.texts`). A conversation repeats itself from turn to turn, and every item of a job starts
+with the same instructions, so a request is stored as a reference and what is new in it:
 
 - `like`: the place of an earlier exchange of the item, and how much of its request comes first
   (messages of a chat, characters of a prompt);

@@ -240,6 +240,9 @@ class JobForm(_OptionsForm):
         self, *args: Any, method: Method, engines: Any, sources: list[str], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        if method.judges:
+            # Its rules write injections and nothing else.
+            engines = engines.exclude(kind=Engine.Kind.SCRIPTED)
         cast("forms.ModelChoiceField[Engine]", self.fields["engine"]).queryset = engines
         find_choices(self, "source").choices = [
             ("", gettext_lazy("Any source")),
@@ -248,6 +251,7 @@ class JobForm(_OptionsForm):
         if method.judges:
             # Any solution may be judged; the wrong ones are what it is for.
             self.fields["correct_only"].initial = False
+            self.fields["engine"].initial = engines.filter(kind=Engine.Kind.TINY).first()
             self.fields["kind"] = forms.ChoiceField(
                 required=False,
                 label=gettext_lazy("Which of them"),
@@ -278,6 +282,12 @@ class JobForm(_OptionsForm):
         """{"budgets": …} where a budget was given, else nothing."""
         budgets = read_budget_fields(self)
         return {"budgets": budgets} if budgets else {}
+
+    @property
+    def has_engines(self) -> bool:
+        """Is there an engine that serves the method?"""
+        engines = cast("forms.ModelChoiceField[Engine]", self.fields["engine"]).queryset
+        return engines is not None and engines.exists()
 
     @property
     def selection_fields(self) -> list[forms.BoundField]:

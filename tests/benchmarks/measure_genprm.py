@@ -58,7 +58,7 @@ class Judging:
     samples: int = 8
 
 
-FULL = Judging(once=200, often=60)
+FULL = Judging(once=300, often=80)
 QUICK = Judging(once=2, often=2, samples=2)
 
 

@@ -182,7 +182,7 @@ def make_project(page: Page, *, name: str, slug: str) -> None:
 def start_job(page: Page, slug: str, *, source: str, items: int) -> None:
     """Start an injection job of the scripted engine and watch it to its end, without reloading."""
     page.goto(f"/projects/{slug}/jobs/new/")
-    page.get_by_role("button", name="Use the scripted engine").click()
+    page.get_by_role("button", name="Use the shipped engines").click()
     page.get_by_label("Solutions of").select_option(label=source)
     page.get_by_role("button", name="Count").click()
     expect(page.get_by_role("status").filter(has_text=f"{items} items")).to_be_visible()

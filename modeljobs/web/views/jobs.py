@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -29,7 +30,7 @@ from modeljobs.models import Engine, JobItem, ModelJob
 from modeljobs.selectors import JobProgress
 from modeljobs.services import jobs as service
 from modeljobs.services.budgets import NAMES
-from modeljobs.services.engines import ensure_scripted_engine
+from modeljobs.services.engines import ensure_scripted_engine, ensure_tiny_engine
 from modeljobs.web.figures import build_figures
 from modeljobs.web.forms import BudgetForm, JobForm, read_budget_fields
 
@@ -89,13 +90,14 @@ def jobs(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def job_new(request: AuthedRequest, slug: str) -> HttpResponse:
     """The form. A POST makes and starts a job, or by its `action` counts what it would have
-    (count), or makes the scripted engine where there is no engine at all (scripted).
+    (count), or makes the shipped engines where none serves the method (shipped).
     """
     project = get_project(request.user, slug, Capability.RUN_JOBS)
     method = METHODS.get(request.GET.get("method", ""), next(iter(METHODS.values())))
-    if request.method == "POST" and request.POST.get("action") == "scripted":
+    if request.method == "POST" and request.POST.get("action") == "shipped":
         ensure_scripted_engine()
-        return redirect("modeljobs:job-new", slug)
+        ensure_tiny_engine()
+        return redirect(f"{reverse('modeljobs:job-new', args=[slug])}?method={method.name}")
     sources = list(project.sources.values_list("name", flat=True))
     form = JobForm(
         request.POST or None, method=method, engines=selectors.list_engines(), sources=sources
@@ -125,7 +127,7 @@ def job_new(request: AuthedRequest, slug: str) -> HttpResponse:
             "methods": list(METHODS.values()),
             "counted": counted,
             "injects": injects,
-            "has_engines": selectors.list_engines().exists(),
+            "has_engines": form.has_engines,
         },
         status=400 if form.errors else 200,
     )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from modeljobs.sandbox.base import CodeLimits, SandboxError, SandboxUnavailable
 from modeljobs.sandbox.isolated import IsolatedSandbox, build_sandbox, count_children
 from modeljobs.sandbox.layers import NAMESPACES, REQUIRED
 from modeljobs.sandbox.probing import probe
+from tests.modeljobs.sandbox.attacks import FORGE
 from tests.modeljobs.sandbox.identities import ROOT
 from tests.modeljobs.sandbox.needs import PATIENT, demand_layers
 
@@ -86,6 +88,17 @@ def await_end(pids: set[int]) -> set[int]:
     return alive
 
 
+def await_stopped(parent: int) -> int:
+    """The child that is stopped: an interpreter that has run a block and waits for the next."""
+    latest = time.monotonic() + LATEST_S
+    while time.monotonic() < latest:
+        for pid in find_children(parent):
+            if read_state(pid) == "T":
+                return pid
+        time.sleep(0.01)
+    raise AssertionError("No interpreter was stopped.")
+
+
 # --- Starting and ending --------------------------------------------------------------------------
 
 
@@ -125,6 +138,27 @@ def test_closing_ends_all_processes():
     # The runner, the zygote and interpreters.
     assert len(family) >= 4
     assert await_end(family) == set()
+
+
+def test_it_works_in_a_thread_that_is_not_the_first():
+    async def scenario():
+        async with opened() as sandbox:
+            session = await sandbox.open_session()
+            return (await session.run("print(6 * 7)")).output
+
+    with ThreadPoolExecutor(2) as pool:
+        said = [*pool.map(lambda _: asyncio.run(scenario()), range(2))]
+    assert said == ["42", "42"]
+
+
+def test_a_python_that_cannot_be_executed_makes_it_unavailable(monkeypatch):
+    async def scenario():
+        async with opened() as sandbox:
+            await sandbox.open_session()
+
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(SandboxUnavailable, match="/nowhere/python"):
+        asyncio.run(scenario())
 
 
 def test_a_closed_sandbox_opens_no_session():
@@ -189,12 +223,25 @@ def test_when_an_idle_interpreter_dies_its_blocks_are_run_again():
             await session.run("x = 42")
             runner = sandbox.runner_pid
             (zygote,) = find_children(runner)
-            # An interpreter that has run a block and waits for the next is stopped.
-            (idle,) = [pid for pid in find_children(zygote) if read_state(pid) == "T"]
-            os.kill(idle, signal.SIGKILL)
+            os.kill(await_stopped(zygote), signal.SIGKILL)
             return (await session.run("print(x)")).output, runner == sandbox.runner_pid
 
     assert asyncio.run(scenario()) == ("42", True)
+
+
+def test_code_that_only_pretends_to_have_ended_is_stopped():
+    pretend = f"{FORGE}\nsend(nonce=find_nonce(), status='ok', text='over', cut=False)\n"
+
+    async def scenario():
+        async with opened() as sandbox:
+            session = await sandbox.open_session()
+            said = (await session.run(pretend + "while True:\n    pass")).output
+            (zygote,) = find_children(sandbox.runner_pid)
+            return said, await_stopped(zygote)
+
+    said, stopped = asyncio.run(scenario())
+    assert said == "over"
+    assert stopped
 
 
 def test_when_the_zygote_dies_another_takes_over():

@@ -82,10 +82,11 @@ def test_all_kinds_of_error_come_up() -> None:
     assert kinds == {"result", "operand", "carried", "operator"}
 
 
-def test_a_miscopied_operand_stands_in_the_words_too() -> None:
-    wrong = Equation(120, "-", 30, 90)
-    attempt = Attempt(PROBLEM, (PROBLEM.equations[0], wrong, Equation(90, "*", 3, 270)), 1)
-    assert attempt.steps[1] == "Then on Monday it sells 30, so it has 120 - 30 = 90 pens."
+@pytest.mark.parametrize(("is_wrong_in_words", "said"), [(False, 20), (True, 30)])
+def test_a_miscopied_operand_may_stand_in_the_words_too(is_wrong_in_words: bool, said: int) -> None:
+    equations = (PROBLEM.equations[0], Equation(120, "-", 30, 90), Equation(90, "*", 3, 270))
+    attempt = Attempt(PROBLEM, equations, 1, is_wrong_in_words=is_wrong_in_words)
+    assert attempt.steps[1] == f"Then on Monday it sells {said}, so it has 120 - 30 = 90 pens."
 
 
 def find_wrong_steps(attempt: Attempt) -> list[int]:

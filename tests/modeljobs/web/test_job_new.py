@@ -9,6 +9,7 @@ from django.urls import reverse
 from labeling.models import Solution
 from modeljobs.methods.catalog import METHODS
 from modeljobs.models import Engine, ModelJob
+from modeljobs.services.engines import ensure_tiny_engine
 from tests.labeling.factories import make_injection_item
 from tests.labeling.web.helpers import check_html, words_of
 from tests.modeljobs.worlds import World
@@ -142,8 +143,17 @@ def test_without_any_engine(lead: Client, url: str, world: World):
     assert "There is no engine yet" in words_of(lead.get(url))
     # Looking makes none; asking for it does.
     assert not Engine.objects.exists()
-    assert lead.post(url, {"action": "scripted"}).headers["Location"] == url
-    assert Engine.objects.get().is_scripted
+    response = lead.post(url, {"action": "shipped"})
+    assert response.headers["Location"] == f"{url}?method=injection"
+    assert set(Engine.objects.values_list("kind", flat=True)) == {"scripted", "tiny"}
+
+
+def test_the_scripted_engine_is_not_offered_for_judging(lead: Client, url: str, world: World):
+    assert "There is no engine yet" in words_of(lead.get(f"{url}?method=genprm"))
+    tiny = ensure_tiny_engine()
+    form_ = lead.get(f"{url}?method=genprm").context["form"]
+    assert list(form_.fields["engine"].queryset) == [tiny]
+    assert form_.fields["engine"].initial == tiny
 
 
 def test_an_engineer_may_not(engineer: Client, url: str, world: World):
@@ -161,9 +171,9 @@ def test_by_source(lead: Client, url: str, world: World):
 # --- Any method -----------------------------------------------------------------------------------
 
 
-def genprm_form(world: World, **changes: Any) -> dict[str, Any]:
+def genprm_form(**changes: Any) -> dict[str, Any]:
     """What a browser sends of GenPRM's form as it comes, with boxes that are ticked."""
-    values: dict[str, Any] = {"action": "start", "engine": world.engine.pk, "seed": "3"}
+    values: dict[str, Any] = {"action": "start", "engine": ensure_tiny_engine().pk, "seed": "3"}
     for option in METHODS["genprm"].parameters:
         if option.type == "bool":
             if option.default:
@@ -175,7 +185,7 @@ def genprm_form(world: World, **changes: Any) -> dict[str, Any]:
 
 def test_a_job_that_verifies_steps(lead: Client, url: str, world: World):
     Solution.objects.filter(pk=world.solutions[0].pk).update(final_answer_correct=False)
-    response = lead.post(f"{url}?method=genprm", genprm_form(world, **{"option-samples": "4"}))
+    response = lead.post(f"{url}?method=genprm", genprm_form(**{"option-samples": "4"}))
     job = ModelJob.objects.get()
     assert response.headers["Location"] == reverse("modeljobs:job", args=[job.pk])
     assert (job.method, job.seed, job.parameters["samples"]) == ("genprm", 3, 4)
@@ -184,6 +194,7 @@ def test_a_job_that_verifies_steps(lead: Client, url: str, world: World):
 
 
 def test_its_form_is_drawn_from_what_it_declares(lead: Client, url: str, world: World):
+    ensure_tiny_engine()
     response = lead.get(f"{url}?method=genprm")
     text = words_of(response)
     for option in METHODS["genprm"].parameters:
@@ -202,17 +213,15 @@ def test_injected_solutions_alone(lead: Client, url: str, world: World):
     make_injection_item(world.project)
     counted = lead.post(
         f"{url}?method=genprm&fragment=count",
-        genprm_form(world, action="count", kind="injections"),
+        genprm_form(action="count", kind="injections"),
     )
     assert "1 item from 1 solution" in words_of(counted)
-    lead.post(f"{url}?method=genprm", genprm_form(world, kind="injections"))
+    lead.post(f"{url}?method=genprm", genprm_form(kind="injections"))
     assert ModelJob.objects.get().selection["kind"] == "injections"
 
 
 def test_a_fault_of_a_setting_stands_at_the_setting(lead: Client, url: str, world: World):
-    response = lead.post(
-        f"{url}?method=genprm", genprm_form(world, **{"option-max_tokens": "99999999"})
-    )
+    response = lead.post(f"{url}?method=genprm", genprm_form(**{"option-max_tokens": "99999999"}))
     errors = response.context["form"].errors
     assert "option-max_tokens" in errors
     assert "budget-max_tokens" not in errors
