@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-jobs test-vllm screenshots models lock wheel clean runtime dev
+.PHONY: help run test check format bench bench-jobs test-faults test-vllm screenshots models lock wheel clean runtime dev
 
 help:
 	@echo "make run          install, then serve the workbench until Ctrl-C"
@@ -18,6 +18,7 @@ help:
 	@echo "make format       put code and templates into the project's format"
 	@echo "make bench        measure; one JSON object a line"
 	@echo "make bench-jobs   measure model jobs and the sandbox; one JSON object a line"
+	@echo "make test-faults  kill workers in mid-job, fifty times on each broker"
 	@echo "make test-vllm    try the vLLM engine on a real server, on the processor (2.1 GB)"
 	@echo "make screenshots  pictures of every page, in screenshots/"
 	@echo "make models       install torch and transformers, for tests of models in this process"
@@ -59,6 +60,9 @@ bench: dev
 
 bench-jobs: dev
 	@$(BIN)/python -m tests.benchmarks.jobs $(ARGS)
+
+test-faults: dev
+	$(BIN)/python -m pytest tests/modeljobs/faults --fault-rounds 50 -n 0 $(ARGS)
 
 test-vllm: dev
 	$(BIN)/python scripts/test_vllm.py $(ARGS)

@@ -25,6 +25,7 @@ PURE = (
     "labeling/formats",
     "labeling/metrics",
     "labeling/taxonomies",
+    "modeljobs/costs.py",
     "modeljobs/engines",
     "modeljobs/evaluation",
     "modeljobs/methods",

@@ -14,7 +14,7 @@ from modeljobs.sandbox.base import CodeStatus, Sandbox, Session
 class _Place:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     session: Session | None = None
-    # Blocks that ended well and that no session has seen yet.
+    # Blocks that ran to their end and that no session has seen yet.
     owed: list[str] = field(default_factory=list)
 
 
@@ -32,7 +32,8 @@ class SessionCodeRunner:
         async with place.lock:
             known = self._known.get(key)
             if known is not None and known.code == code:
-                if known.result.status is CodeStatus.OK:
+                # One that raised leaves names behind as well.
+                if known.result.status in (CodeStatus.OK, CodeStatus.ERROR):
                     place.owed.append(code)
                 return known
             if place.session is None:

@@ -234,7 +234,7 @@ class Seat:
         these blocks by their keys and does not count them as new runs.
         """
         for block in self.history.blocks:
-            if block.status == CodeStatus.OK and block.key not in self.seen:
+            if block.status in (CodeStatus.OK, CodeStatus.ERROR) and block.key not in self.seen:
                 await runner.run(trajectory, block.key, block.code)
                 self.seen.add(block.key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from modeljobs.models.jobs import JobItem
 
@@ -30,8 +31,14 @@ class ModelCall(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["item", "attempt", "place"], name="model_call_place_once"
+            models.UniqueConstraint(fields=["item", "place"], name="model_call_place_once"),
+        ]
+        indexes = [
+            # Cost is known only where there is none of these.
+            models.Index(
+                fields=["item"],
+                name="model_call_uncounted",
+                condition=Q(prompt_tokens__isnull=True) | Q(completion_tokens__isnull=True),
             ),
         ]
 

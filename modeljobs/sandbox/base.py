@@ -81,11 +81,11 @@ class Session(Protocol):
         """Run a block; SandboxError where it was not run or was ended for a reason of ours.
 
         After a time-out or an end by us the namespace is lost: the next block starts anew, and the
-        blocks that had ended well are run again before it.
+        blocks that had run to their end, well or with an exception, are run again before it.
         """
 
     def remember(self, code: str) -> None:
-        """Count a block as run well before, so that it is run again before the next one."""
+        """Count a block as run to its end before, so that it is run again before the next one."""
 
     async def aclose(self) -> None:
         """End the interpreter."""

@@ -185,7 +185,7 @@ def count_tokens(batch: Sequence[CallRecord]) -> Tokens:
 def _build_row(item: JobItem, call: CallRecord, *, place: int, prefix: str, now: datetime) -> Row:
     reply = call.reply
     settings: dict[str, Any] = {
-        "key": call.request.key,
+        "key": clean_text(call.request.key),
         "model": clean_text(reply.model),
         "sampling": _pack_sampling(call.request.sampling),
         "tries": reply.attempts,

@@ -202,7 +202,9 @@ def resume(*, job: ModelJob, by: User) -> ModelJob:
     job.refresh_from_db(fields=["budgets", "ran_seconds"])
     excess = find_excess_of(job)
     if job.state == State.PAUSED and excess:
-        raise Conflict(f"{excess} Raise it before the job goes on.", state=job.state)
+        raise Conflict(
+            f"{excess} Raise it, or take it away, before the job goes on.", state=job.state
+        )
     _move(job, (State.PAUSED,), State.RUNNING, verb="resumed", by=by, note="")
     JobItem.objects.filter(job=job, state=JobItem.State.PENDING).update(not_before=None)
     send_batches(job)

@@ -22,13 +22,15 @@ from django.utils import timezone
 from labeling.models import User
 from modeljobs import selectors
 from modeljobs.evidence_views import GENPRM, SampleView, build_evidence, build_source
+from modeljobs.item_sandbox import MakeSandbox, open_sandbox
 from modeljobs.models import CodeTrial, JobItem, StepEvidence
-from modeljobs.sandbox.base import CodeResult, CodeStatus, Sandbox, SandboxError
+from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
 from workbench.errors import Conflict, InvalidInput
 
 logger = logging.getLogger(__name__)
 
-MakeSandbox = Callable[[], Sandbox]
+# Blocks that ran to their end, also by an exception, leave names behind.
+FINISHED = (CodeStatus.OK, CodeStatus.ERROR)
 State = CodeTrial.State
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
@@ -215,13 +217,6 @@ def _execute(trial: CodeTrial, make_sandbox: MakeSandbox) -> _End:
     return _End(State.DONE, str(result.status), result)
 
 
-def open_sandbox() -> Sandbox:
-    """The sandbox of this machine, or SandboxUnavailable with what is missing."""
-    from modeljobs.sandbox.isolated import build_sandbox  # no web process needs it
-
-    return build_sandbox()
-
-
 async def _run_in_sandbox(
     make_sandbox: MakeSandbox, earlier: Sequence[str], code: str
 ) -> CodeResult:
@@ -264,7 +259,7 @@ def list_earlier_blocks(trial: CodeTrial) -> list[str]:
         before = view.samples[place].blocks if place < len(view.samples) else ()
         if is_own:
             before = before[: trial.block]
-        blocks += [block.code for block in before if block.status == CodeStatus.OK]
+        blocks += [block.code for block in before if block.status in FINISHED]
     return blocks
 
 

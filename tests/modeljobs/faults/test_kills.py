@@ -136,7 +136,7 @@ def test_one_of_two_workers_is_killed(fleet: Fleet, undisturbed: Left) -> None:
     job = fleet.start_job(messages=2)
 
     assert fleet.finish(job) == undisturbed
-    assert killer.is_done.is_set()
+    assert killer.is_done.wait(timeout=PATIENCE)
 
 
 def test_a_broker_that_forgets_everything_loses_nothing(fleet: Fleet, undisturbed: Left) -> None:

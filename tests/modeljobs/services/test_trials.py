@@ -211,7 +211,7 @@ def test_the_blocks_before_it_are_run_first(ask):
     assert sandbox.session.remembered == ["p0s1b0", "p0s1b1", "p1s1b0"]
 
 
-def test_a_block_that_failed_is_not_run_again(world, posted):
+def test_a_block_that_did_not_run_to_its_end_is_not_run_again(world, posted):
     item = make_job(world.project, world.alice, world.solutions[:1]).items.get()
     blocks = [
         make_block("good"),
@@ -219,7 +219,8 @@ def test_a_block_that_failed_is_not_run_again(world, posted):
     ]
     add_evidence(item, 0, [make_sample(0, blocks=blocks)])
     trial = CodeTrial(item=item, position=0, sample=0, block=4)
-    assert list_earlier_blocks(trial) == ["good"]
+    # One that raised leaves names behind.
+    assert list_earlier_blocks(trial) == ["good", "error"]
 
 
 def test_a_shared_history_is_that_of_the_samples_that_went_into_it(world, posted):
