@@ -23,6 +23,7 @@ from modeljobs.tiny.sampling import (
     make_generator,
     score_token,
 )
+from modeljobs.tiny.threads import use_one_thread
 
 # How many tokens of finished sequences are kept; 4 KiB each in the larger model.
 KEPT_TOKENS = 16_384
@@ -144,6 +145,7 @@ class Batcher:
             self._thread.join()
 
     def _run(self) -> None:
+        use_one_thread()
         try:
             while self._wait_for_work():
                 self._drop_cancelled()

@@ -25,9 +25,15 @@ def join(parts: tuple[Part, ...], *, learnt: bool | None = None) -> str:
 
 
 def test_a_review_is_written_as_the_protocol_has_it() -> None:
-    # Of many lessons the first in the usual way, on its first step.
-    texts = [join(draw_verify_lesson(random.Random(seed), PLAIN)) for seed in range(20)]
-    usual = next(text for text in texts if REVIEW_SYSTEM in text and "<verify>" in text)
+    # Of many lessons the first in which every step is reviewed in the usual way.
+    texts = [join(draw_verify_lesson(random.Random(seed), PLAIN)) for seed in range(50)]
+    usual = next(
+        text
+        for text in texts
+        if f"sentence｜>{REVIEW_SYSTEM}" in text
+        and text.count("<｜User｜>") == text.count("<｜Assistant｜><analyze>")
+        and text.count("<｜User｜>") == text.count("</analyze>\n<verify>")
+    )
     marks = (
         "<｜begin▁of▁sentence｜>You are a math teacher.",
         "<｜User｜>",

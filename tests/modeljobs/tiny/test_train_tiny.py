@@ -69,4 +69,5 @@ def test_rates_rise_stay_and_fall(script: Any) -> None:
 
 
 def test_a_stage_without_a_fall_keeps_its_rate(script: Any) -> None:
-    assert script.get_rate(600, script.FIRST) == 1.0
+    stage = script.Stage(steps=100, muon_rate=1, adam_rate=1, warm_up=10, decay_from=1.0, seed=1)
+    assert script.get_rate(99, stage) == 1.0
