@@ -40,8 +40,9 @@ def measure(scale: Scale) -> Iterator[Figure]:
             seconds.append(served.seconds)
             memory.append(wait_until_idle(served.process.pid))
     yield Figure("cold_start", statistics.median(seconds), "s")
-    yield Figure("idle_memory", statistics.median(each.rss for each in memory), "MB")
-    yield Figure("idle_memory_pss", statistics.median(each.pss for each in memory), "MB")
+    # What all processes share counts once; the other figure counts it for each of them.
+    yield Figure("idle_memory", statistics.median(each.pss for each in memory), "MB")
+    yield Figure("idle_memory_rss", statistics.median(each.rss for each in memory), "MB")
 
 
 @contextlib.contextmanager
