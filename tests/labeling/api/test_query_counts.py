@@ -24,7 +24,7 @@ from labeling.models import (
 )
 from labeling.services.audit import record_event, record_exposure
 from labeling.services.members import invite, make_token
-from modeljobs.models import Engine, JobItem, ModelJob
+from modeljobs.models import CodeTrial, Engine, JobItem, ModelJob
 from tests.labeling.api.helpers import World, build_world, make_suggestion, sign_in
 from tests.labeling.factories import (
     enqueue,
@@ -41,6 +41,7 @@ LISTS = (
     *("annotations", "audit-events", "disputes", "engines", "exposures", "guidelines", "imports"),
     *("injections", "invitations", "issues", "items", "jobs", "members", "problems", "projects"),
     *("releases", "solutions", "sources", "suggestions", "taxonomies", "tokens"),
+    *("job-items", "job-item-trials"),
 )
 
 
@@ -93,6 +94,14 @@ def add_one_of_each(world: World, number: int) -> None:
         project=project, engine=engine, method="injection", created_by=person
     )
     JobItem.objects.create(job=job, solution=solution)
+    JobItem.objects.create(job=world.job, solution=solution)
+    CodeTrial.objects.create(
+        item_id=build_arguments("job-item-trials", world)["job_item_id"],
+        position=0,
+        author=person,
+        code="print(1)",
+        created_at=item.created_at,
+    )
     make_project(lead, slug=f"project-{number}")
 
 
