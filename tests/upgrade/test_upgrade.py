@@ -32,7 +32,7 @@ from labeling.selectors.truth import LeftOut, TruthOptions, iterate_truth
 from labeling.services.annotations import submit
 from labeling.services.assignments import claim_item, expire_leases
 from labeling.services.consistency import find_inconsistencies
-from modeljobs.models import ModelJob
+from modeljobs.models import CodeTrial, EngineTest, JobItem, ModelJob, StepEvidence
 from modeljobs.selectors import get_progress
 from tests.upgrade.snapshots import Snapshot, list_snapshots
 from tests.upgrade.world import INJECTED, RELEASE, SLUG, SUM
@@ -50,7 +50,7 @@ def test_there_is_a_snapshot_and_each_is_small():
     paths = list_snapshots()
     assert paths
     assert [path.stem for path in paths] == [f"{n:04}" for n in range(1, len(paths) + 1)]
-    assert [path.name for path in paths if path.stat().st_size > 60_000] == []
+    assert [path.name for path in paths if path.stat().st_size > 80_000] == []
 
 
 def test_no_row_is_lost(upgraded, project):
@@ -121,10 +121,18 @@ def test_a_release_keeps_its_files_by_name_and_hash(project):
 
 
 def test_a_finished_job_can_be_read(project):
-    job = ModelJob.objects.get(project=project)
+    job = ModelJob.objects.get(project=project, method="injection")
     progress = get_progress(job, now=timezone.now())
     assert (progress.total, progress.finished, progress.counts) == (1, 1, {"done": 1})
     assert job.is_scripted
+
+
+def test_what_a_model_found_of_each_step_is_there(project):
+    # None in the snapshots from before there was GenPRM.
+    items = JobItem.objects.filter(job__project=project, job__method="genprm")
+    assert StepEvidence.objects.filter(item__in=items).count() == 2 * len(items)
+    assert Suggestion.objects.filter(project=project, method="genprm").count() == len(items)
+    assert CodeTrial.objects.count() == EngineTest.objects.count() == len(items)
 
 
 def test_work_goes_on_where_it_stopped(project):

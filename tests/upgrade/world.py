@@ -9,6 +9,8 @@ import json
 import uuid
 from typing import Any
 
+from django.utils import timezone
+
 from labeling.models import (
     ApiToken,
     Assignment,
@@ -27,9 +29,9 @@ from labeling.services.members import add_member, invite, make_token
 from labeling.services.projects import create_project, publish_guidelines
 from labeling.services.releases import build_release, create_release
 from labeling.services.transfers import create_import, run_import
-from modeljobs.models import JobItem
+from modeljobs.models import CodeTrial, Engine, EngineTest, JobItem
 from modeljobs.runner import run_job
-from modeljobs.services.engines import ensure_scripted_engine
+from modeljobs.services.engines import ensure_scripted_engine, ensure_tiny_engine
 from modeljobs.services.jobs import create_job, start
 
 SLUG = "tiny"
@@ -84,7 +86,14 @@ def build_world() -> Project:
     _rate(rated, ada, ben)
     _leave_half_done(started, ada, ben)
     _dispute(claimed, ada, ben, cleo)
-    _run_job(project, lena)
+    _run_job(
+        project,
+        lena,
+        engine=ensure_scripted_engine(),
+        method="injection",
+        parameters={"error_types": ["deception"]},
+    )
+    _verify_steps(project, lena)
     invite(project=project, role=Membership.Role.ENGINEER, by=lena, note="for the pipeline")
     make_token(user=lena, name="pipeline", scopes=[ApiToken.Scope.EXPORT], days=30)
     release = create_release(
@@ -169,12 +178,14 @@ def _dispute(item: ReviewItem, ada: User, ben: User, cleo: User) -> None:
     )
 
 
-def _run_job(project: Project, lead: User) -> None:
+def _run_job(
+    project: Project, lead: User, *, engine: Engine, method: str, parameters: dict[str, Any]
+) -> JobItem:
     job = create_job(
         project=project,
-        engine=ensure_scripted_engine(),
-        method="injection",
-        parameters={"error_types": ["deception"]},
+        engine=engine,
+        method=method,
+        parameters=parameters,
         seed=1,
         selection={"limit": 1},
         by=lead,
@@ -183,6 +194,17 @@ def _run_job(project: Project, lead: User) -> None:
     run_job(job_id=job.pk, worker="worker")
     # Where tasks run at once, starting the job ran it too, under the name of this machine.
     JobItem.objects.filter(job=job).update(worker="worker")
+    return job.items.get()
+
+
+def _verify_steps(project: Project, lead: User) -> None:
+    """GenPRM by the tiny model; a person's run of code and a test of the engine, not made yet."""
+    tiny = ensure_tiny_engine()
+    item = _run_job(project, lead, engine=tiny, method="genprm", parameters={"early_stop": False})
+    CodeTrial.objects.create(
+        item=item, position=0, author=lead, code="print(3 * 4)", created_at=timezone.now()
+    )
+    EngineTest.objects.create(engine=tiny, requested_by=lead, created_at=timezone.now())
 
 
 def _submit(held: Assignment, content: dict[str, Any]) -> None:
