@@ -12,6 +12,7 @@ import atexit
 import functools
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -138,7 +139,7 @@ _shelf: Shelf[Runtime] = Shelf()
 atexit.register(_shelf.clear)
 
 
-class InProcessEngine:
+class InProcessEngine(ABC):
     """A model in this process. To be made, used and closed within one event loop."""
 
     kind = ""
@@ -156,9 +157,9 @@ class InProcessEngine:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.name!r})"
 
+    @abstractmethod
     def load(self) -> Runtime:
         """The model, loaded: seconds to minutes. EnginePermanent says what is missing."""
-        raise NotImplementedError
 
     @property
     def name(self) -> str:

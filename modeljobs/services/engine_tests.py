@@ -21,13 +21,13 @@ from django.utils import timezone
 
 from labeling.models import User
 from labeling.services.audit import record_event
-from modeljobs import selectors
 from modeljobs.engines.base import Engine as RunningEngine
 from modeljobs.engines.base import EnginePermanent
 from modeljobs.engines.options import InvalidOptions
 from modeljobs.engines.probe import probe_engine
 from modeljobs.models import Engine, EngineTest
 from modeljobs.services.engines import build_running_engine, may_manage_engines, snapshot_engine
+from modeljobs.services.workers import pick_due
 from workbench.errors import NotAllowed
 
 logger = logging.getLogger(__name__)
@@ -240,22 +240,12 @@ def _settle(*, now: datetime, engine: Engine | None = None) -> int:
 
 
 def _send_again(*, now: datetime) -> int:
-    """Not while no worker is alive: nobody would take the messages, and they would pile up."""
     late = set(
         EngineTest.objects.filter(
             state=State.QUEUED, created_at__lt=now - RESEND_AFTER
         ).values_list("pk", flat=True)
     )
-    for test_id in set(_resent) - late:
-        del _resent[test_id]
-    if not late or not selectors.is_any_worker_alive(now=now, queue=QUEUE):
-        return 0
-    count = 0
-    for test_id in sorted(late):
-        sent_at = _resent.get(test_id)
-        if sent_at is not None and now < sent_at + RESEND_AFTER:
-            continue
-        _resent[test_id] = now
+    due = pick_due(late, _resent, now=now, after=RESEND_AFTER, queue=QUEUE)
+    for test_id in due:
         transaction.on_commit(partial(_send, test_id), robust=True)
-        count += 1
-    return count
+    return len(due)

@@ -20,11 +20,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import User
-from modeljobs import selectors
 from modeljobs.evidence_views import GENPRM, SampleView, build_evidence, build_source
 from modeljobs.item_sandbox import MakeSandbox, open_sandbox
 from modeljobs.models import CodeTrial, JobItem, StepEvidence
 from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
+from modeljobs.services.workers import pick_due
 from workbench.errors import Conflict, InvalidInput
 
 logger = logging.getLogger(__name__)
@@ -284,22 +284,12 @@ def tend_trials(*, now: datetime | None = None) -> int:
 
 
 def _send_again(*, now: datetime) -> int:
-    """Not while no worker is alive: nobody would take the messages, and they would pile up."""
     late = set(
         CodeTrial.objects.filter(state=State.QUEUED, created_at__lt=now - RESEND_AFTER).values_list(
             "pk", flat=True
         )
     )
-    for trial_id in set(_resent) - late:
-        del _resent[trial_id]
-    if not late or not selectors.is_any_worker_alive(now=now, queue=QUEUE):
-        return 0
-    count = 0
-    for trial_id in sorted(late):
-        sent_at = _resent.get(trial_id)
-        if sent_at is not None and now < sent_at + RESEND_AFTER:
-            continue
-        _resent[trial_id] = now
+    due = pick_due(late, _resent, now=now, after=RESEND_AFTER, queue=QUEUE)
+    for trial_id in due:
         transaction.on_commit(partial(_send, trial_id), robust=True)
-        count += 1
-    return count
+    return len(due)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
+from modeljobs import selectors
 from modeljobs.models import WorkerBeat
 
 logger = logging.getLogger(__name__)
@@ -113,3 +114,19 @@ class Heart:
 def find_own_name() -> str:
     """A name for a worker that nobody named: this process on this machine."""
     return f"process-{os.getpid()}@{socket.gethostname()}"
+
+
+def pick_due(
+    late: set[int], sent: dict[int, datetime], *, now: datetime, after: timedelta, queue: str
+) -> list[int]:
+    """Which of the late rows to send to a worker again, and note it in `sent`.
+
+    None while no worker is alive: nobody would take the messages, and they would pile up.
+    """
+    for pk in set(sent) - late:
+        del sent[pk]
+    if not late or not selectors.is_any_worker_alive(now=now, queue=queue):
+        return []
+    due = [pk for pk in sorted(late) if pk not in sent or now >= sent[pk] + after]
+    sent.update(dict.fromkeys(due, now))
+    return due
