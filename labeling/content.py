@@ -261,11 +261,9 @@ def pack_label(label: StepLabel) -> dict[str, Any]:
     if label.rating is not None:
         packed["rating"] = label.rating
     if label.score is not None:
-        packed["score"] = {
-            "raw": label.score.raw,
-            "scale": label.score.scale,
-            "rule": label.score.rule,
-        }
+        packed["score"] = _pack_score(label.score)
+    if label.redundancy is not None:
+        packed["redundancy"] = _pack_score(label.redundancy)
     return packed
 
 
@@ -278,7 +276,6 @@ def parse_label(data: object, field: str = "label") -> StepLabel:
     rating = mapping.get("rating")
     if rating is not None and (isinstance(rating, bool) or rating not in (-1, 0, 1)):
         raise ContentError(f"{field}.rating", f"is -1, 0 or 1, not {rating!r}.")
-    score = mapping.get("score")
     return StepLabel(
         validity=_optional_choice(Validity, mapping, "validity", field),
         contribution=_optional_choice(Contribution, mapping, "contribution", field),
@@ -287,15 +284,25 @@ def parse_label(data: object, field: str = "label") -> StepLabel:
         unsure=bool(mapping.get("unsure", False)),
         note=_text(mapping.get("note", ""), f"{field}.note"),
         rating=rating,
-        score=None
-        if score is None
-        else Score(
-            raw=float(_mapping(score, f"{field}.score")["raw"]),
-            scale=str(score.get("scale", "")),
-            rule=str(score.get("rule", "")),
-        ),
+        score=_parse_score(mapping.get("score"), f"{field}.score"),
+        redundancy=_parse_score(mapping.get("redundancy"), f"{field}.redundancy"),
         severity=_text(mapping.get("severity", ""), f"{field}.severity"),
         confidence=_text(mapping.get("confidence", ""), f"{field}.confidence"),
+    )
+
+
+def _pack_score(score: Score) -> dict[str, Any]:
+    return {"raw": score.raw, "scale": score.scale, "rule": score.rule}
+
+
+def _parse_score(data: object, field: str) -> Score | None:
+    if data is None:
+        return None
+    mapping = _mapping(data, field)
+    return Score(
+        raw=float(mapping["raw"]),
+        scale=str(mapping.get("scale", "")),
+        rule=str(mapping.get("rule", "")),
     )
 
 

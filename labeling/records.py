@@ -100,7 +100,8 @@ class StepLabel:
     """One judgement of one step. A step that nobody judged has no StepLabel at all.
 
     `rating` keeps a -1/0/+1 given as such (PRM800K); where it is None the rating is derived from
-    the two axes by `derive_rating`.
+    the two axes by `derive_rating`. `score` is a model's number for the step's validity,
+    `redundancy` its other one, where it has two (ReasonEval, PRMBench's critics).
     """
 
     validity: Validity | None = None
@@ -111,6 +112,7 @@ class StepLabel:
     note: str = ""
     rating: int | None = None
     score: Score | None = None
+    redundancy: Score | None = None
     severity: str = ""
     confidence: str = ""
 

@@ -22,6 +22,7 @@ from labeling.records import (
     Injection,
     LabelSet,
     Problem,
+    Score,
     Solution,
     Step,
     StepLabel,
@@ -142,16 +143,24 @@ def pack_step_label(label: StepLabel) -> dict[str, Any]:
         packed["note"] = label.note
     if label.rating is not None:
         packed["rating"] = label.rating
-    score = label.score
-    if score is not None:
-        raw = score.raw if isfinite(score.raw) else str(score.raw)
-        packed["score"] = {"raw": raw, "scale": score.scale}
-        if score.rule:
-            packed["score"]["rule"] = score.rule
+    if label.score is not None:
+        packed["score"] = _pack_score(label.score)
+    if label.redundancy is not None:
+        packed["redundancy"] = _pack_score(label.redundancy)
     if label.severity:
         packed["severity"] = label.severity
     if label.confidence:
         packed["confidence"] = label.confidence
+    return packed
+
+
+def _pack_score(score: Score) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "raw": score.raw if isfinite(score.raw) else str(score.raw),
+        "scale": score.scale,
+    }
+    if score.rule:
+        packed["rule"] = score.rule
     return packed
 
 

@@ -230,6 +230,9 @@ def parse_step_label(item: object, field: str) -> StepLabel:
         note=take_text(label, "note", "", at=at),
         rating=rating,
         score=_parse_score(label["score"], f"{at}score") if "score" in label else None,
+        redundancy=_parse_score(label["redundancy"], f"{at}redundancy")
+        if "redundancy" in label
+        else None,
         severity=take_text(label, "severity", "", at=at),
         confidence=take_text(label, "confidence", "", at=at),
     )

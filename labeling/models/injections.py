@@ -29,6 +29,9 @@ class Injection(models.Model):
     producer = models.CharField(max_length=120)
     is_scripted = models.BooleanField(default=False)
     provenance = models.JSONField(default=dict)
+    # What is known for certain of one that was made by rule (see services.injections); {} of any
+    # other. Nobody who reviews it may see it.
+    truth = models.JSONField(default=dict)
     lints = models.JSONField(default=list)
     blocking_lints = models.PositiveSmallIntegerField(default=0)
     extra = models.JSONField(default=dict)

@@ -67,6 +67,9 @@ class Project(models.Model):
     )
     hide_names = models.BooleanField(default=True)
 
+    # Are solutions given to error injection only once a person has found them right?
+    verify_sources = models.BooleanField(default=False)
+
     guidelines = models.TextField(blank=True)
     guideline_version = models.PositiveIntegerField(default=1)
     taxonomy = models.ForeignKey(Taxonomy, on_delete=models.PROTECT, related_name="+")

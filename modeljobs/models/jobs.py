@@ -37,6 +37,19 @@ class ModelJob(models.Model):
     code_version = models.CharField(max_length=80, blank=True)
     # What stops the job when it is used up: max_tokens, max_cost, max_seconds; none by default.
     budgets = models.JSONField(default=dict)
+    # What stops the job when people reject too much of what it makes (see services.acceptance).
+    guards = models.JSONField(default=dict)
+    # For counts of rollouts: the rule in force, by which labels are read; {} for the parameters'.
+    label_rule = models.JSONField(default=dict)
+    # Items by state and their tokens: cached, so that a list of large jobs costs what one of small
+    # ones does. One writer, services.tallies; the `check_jobs` command counts again.
+    n_pending = models.PositiveIntegerField(default=0)
+    n_leased = models.PositiveIntegerField(default=0)
+    n_done = models.PositiveIntegerField(default=0)
+    n_failed = models.PositiveIntegerField(default=0)
+    n_set_aside = models.PositiveIntegerField(default=0)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
     # Wall time in which a worker was at it, pauses left out.
     ran_seconds = models.FloatField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)

@@ -33,6 +33,7 @@ from modeljobs.services.budgets import NAMES
 from modeljobs.services.engines import ensure_scripted_engine, ensure_tiny_engine
 from modeljobs.web.figures import build_figures
 from modeljobs.web.forms import BudgetForm, JobForm, read_budget_fields
+from modeljobs.web.sections import build_sections
 
 PAGE_SIZE = 25
 # Where a job's budgets may be changed.
@@ -207,6 +208,7 @@ def job(request: AuthedRequest, pk: int) -> HttpResponse:
         "timeline": selectors.list_timeline(found),
         "workers": selectors.list_live_workers(now=timezone.now()),
         "budget_form": BudgetForm(budgets=found.budgets) if found.state in AT_REST else None,
+        "sections": build_sections(found, request.user),
     }
     return render(request, "modeljobs/job.html", context)
 

@@ -49,6 +49,7 @@ step_labels = st.builds(
     note=texts,
     rating=st.sampled_from([None, -1, 0, 1]),
     score=st.none() | scores,
+    redundancy=st.none() | scores,
     severity=texts,
     confidence=texts,
 )
