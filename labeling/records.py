@@ -112,9 +112,9 @@ class StepLabel:
     note: str = ""
     rating: int | None = None
     score: Score | None = None
-    redundancy: Score | None = None
     severity: str = ""
     confidence: str = ""
+    redundancy: Score | None = None
 
     def __post_init__(self) -> None:
         if self.rating not in (None, -1, 0, 1):
