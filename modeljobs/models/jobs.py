@@ -41,15 +41,9 @@ class ModelJob(models.Model):
     guards = models.JSONField(default=dict)
     # For counts of rollouts: the rule in force, by which labels are read; {} for the parameters'.
     label_rule = models.JSONField(default=dict)
-    # Items by state and their tokens: cached, so that a list of large jobs costs what one of small
-    # ones does. One writer, services.tallies; the `check_jobs` command counts again.
-    n_pending = models.PositiveIntegerField(default=0)
-    n_leased = models.PositiveIntegerField(default=0)
-    n_done = models.PositiveIntegerField(default=0)
-    n_failed = models.PositiveIntegerField(default=0)
-    n_set_aside = models.PositiveIntegerField(default=0)
-    prompt_tokens = models.PositiveBigIntegerField(default=0)
-    completion_tokens = models.PositiveBigIntegerField(default=0)
+    # Items by state and their tokens, kept once the job has ended: a list of large jobs then costs
+    # what one of small ones does. None while it can still change (see selectors.count_items).
+    tally = models.JSONField(null=True, blank=True)
     # Wall time in which a worker was at it, pauses left out.
     ran_seconds = models.FloatField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
@@ -109,6 +103,16 @@ class JobItem(models.Model):
         ]
         indexes = [
             models.Index(fields=["job", "state", "id"], name="job_item_by_state"),
+            # What a page counts while the job runs stands in the index alone.
+            models.Index(
+                fields=["job", "state", "prompt_tokens", "completion_tokens"],
+                name="job_item_tally",
+            ),
+            models.Index(
+                fields=["job", "finished_at"],
+                name="job_item_by_end",
+                condition=Q(finished_at__isnull=False),
+            ),
             models.Index(
                 fields=["lease_expires_at"],
                 name="job_item_leases",
