@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.functions import Coalesce
 
 from labeling.access import Capability, require
 from labeling.content import Task, VerdictValue
@@ -22,7 +24,6 @@ from labeling.models import (
 )
 from modeljobs.costs import Cost, Usage, compute_cost, read_prices
 from modeljobs.models import (
-    CodeRun,
     Engine,
     JobItem,
     ModelCall,
@@ -88,6 +89,27 @@ def get_job(user: User, job_id: int, capability: Capability = Capability.VIEW_JO
 
 
 @dataclass(frozen=True, slots=True)
+class JobTally:
+    """A job's items by state, and the tokens that all of them took."""
+
+    counts: Mapping[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> JobTally:
+        return cls(dict(data["counts"]), data["prompt_tokens"], data["completion_tokens"])
+
+    def pack(self) -> dict[str, Any]:
+        """As `ModelJob.tally` keeps it."""
+        return {
+            "counts": dict(self.counts),
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class JobSummary:
     """One line of the list of jobs."""
 
@@ -119,16 +141,51 @@ def list_jobs(project: Project, *, limit: int = 50, before: int | None = None) -
 def summarise_jobs(jobs: Sequence[ModelJob] | QuerySet[ModelJob]) -> list[JobSummary]:
     """The jobs with their counts by state, in the order given."""
     rows = list(jobs)
-    counts: dict[int, dict[str, int]] = defaultdict(dict)
-    grouped = (
-        JobItem.objects.filter(job__in=[job.pk for job in rows])
+    tallies = find_tallies(rows)
+    return [JobSummary(job, tallies[job.pk].counts) for job in rows]
+
+
+def find_tallies(jobs: Sequence[ModelJob]) -> dict[int, JobTally]:
+    """The jobs' tallies: kept ones for those that have ended, the others counted in one query."""
+    kept = {job.pk: JobTally.parse(job.tally) for job in jobs if job.tally is not None}
+    return kept | count_items([job.pk for job in jobs if job.pk not in kept])
+
+
+def count_items(job_ids: Sequence[int]) -> dict[int, JobTally]:
+    """Items by state and their tokens, out of an index; whatever the jobs keep."""
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in job_ids}
+    prompt: Counter[int] = Counter()
+    completion: Counter[int] = Counter()
+    if job_ids:
+        grouped = (
+            JobItem.objects.filter(job__in=job_ids)
+            .order_by()
+            .values_list("job_id", "state")
+            .annotate(n=Count("*"), read=Sum("prompt_tokens"), written=Sum("completion_tokens"))
+        )
+        for job_id, state, n, read, written in grouped:
+            counts[job_id][state] = n
+            prompt[job_id] += read
+            completion[job_id] += written
+    return {pk: JobTally(counts[pk], prompt[pk], completion[pk]) for pk in job_ids}
+
+
+def list_items(job: ModelJob) -> QuerySet[JobItem]:
+    """The job's items in order, each with `n_checked`, the number of steps with evidence.
+
+    Counted row by row, so that a page of them costs the same in a job of any size.
+    """
+    checked = (
+        StepEvidence.objects.filter(item=OuterRef("pk"))
         .order_by()
-        .values_list("job_id", "state")
-        .annotate(n=Count("pk"))
+        .values("item")
+        .annotate(n=Count("position", distinct=True))
     )
-    for job_id, state, n in grouped:
-        counts[job_id][state] = n
-    return [JobSummary(job, counts[job.pk]) for job in rows]
+    return (
+        JobItem.objects.filter(job=job)
+        .annotate(n_checked=Coalesce(Subquery(checked.values("n")), 0))
+        .order_by("pk")
+    )
 
 
 # --- One job ----------------------------------------------------------------------------------
@@ -155,15 +212,6 @@ class Speed:
     window_s: float
     items_per_s: float | None
     tokens_per_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a job has done so far, in whatever state its items are."""
-
-    steps: int
-    calls: int
-    code_runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,20 +278,11 @@ class JobProgress:
 
 def get_progress(job: ModelJob, *, now: datetime) -> JobProgress:
     """How the job stands: what a page refreshes while it runs. A constant number of queries."""
-    counts: Counter[str] = Counter()
-    prompt = completion = 0
-    grouped = (
-        JobItem.objects.filter(job=job)
-        .order_by()
-        .values_list("state")
-        .annotate(n=Count("pk"), prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
-    )
-    for state, n, prompt_sum, completion_sum in grouped:
-        counts[state] = n
-        prompt += prompt_sum
-        completion += completion_sum
-    total = counts.total()
-    finished = sum(counts[state] for state in FINISHED)
+    tally = find_tallies([job])[job.pk]
+    counts = tally.counts
+    prompt, completion = tally.prompt_tokens, tally.completion_tokens
+    total = sum(counts.values())
+    finished = sum(counts.get(state, 0) for state in FINISHED)
     speed = measure_speed(job, now=now)
     spent = _find_cost(job, prompt, completion)
     eta_s, eta_unknown = _estimate(job, total - finished, finished, speed.items_per_s)
@@ -295,27 +334,14 @@ def measure_tokens(job: ModelJob, *, now: datetime, window: timedelta = MINUTE) 
     return _divide(_sum_recent(job, start), (now - start).total_seconds())
 
 
-def measure_work(job: ModelJob) -> Work:
-    """Steps verified, calls made and blocks run so far: three queries, each a look through an
-    index; for a job of millions of calls they take their time.
-    """
-    return Work(
-        steps=StepEvidence.objects.filter(item__job=job).count(),
-        calls=ModelCall.objects.filter(item__job=job).count(),
-        code_runs=CodeRun.objects.filter(item__job=job).count(),
-    )
-
-
 def measure_usage(job: ModelJob, *, has_uncounted: bool) -> Usage:
     """What the job has used so far, by all workers together. `has_uncounted` says whether there is
     a call whose tokens were not counted: a search that a run does once, and not at every look.
     """
-    sums = JobItem.objects.filter(job=job).aggregate(
-        prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens")
-    )
+    tally = count_items([job.pk])[job.pk]
     return Usage(
-        prompt_tokens=sums["prompt"] or 0,
-        completion_tokens=sums["completion"] or 0,
+        prompt_tokens=tally.prompt_tokens,
+        completion_tokens=tally.completion_tokens,
         # One is enough to know that the sum is not the whole.
         uncounted=int(has_uncounted),
         seconds=job.ran_seconds,
@@ -343,7 +369,8 @@ def list_failures(job: ModelJob) -> list[Failure]:
 def list_feed(job: ModelJob, *, limit: int = FEED_LENGTH) -> list[FeedEntry]:
     """The latest products, newest first: two queries however many there are."""
     items = list(
-        JobItem.objects.filter(job=job, state=JobItem.State.DONE)
+        # That they have ended follows from their state, but the index by end is there for just that.
+        JobItem.objects.filter(job=job, state=JobItem.State.DONE, finished_at__isnull=False)
         .select_related("solution__problem")
         .order_by("-finished_at", "-pk")[:limit]
     )

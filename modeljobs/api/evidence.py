@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -187,12 +186,7 @@ class JobItemsView(ApiView):
         """The items, with how far each is."""
         query = self.read_query(JobItemQuery)
         job = selectors.get_job(self.user, job_id)
-        rows = (
-            JobItem.objects.filter(job=job, **query)
-            .select_related("solution")
-            .annotate(n_checked=Count("evidence__position", distinct=True))
-            .order_by("pk")
-        )
+        rows = selectors.list_items(job).filter(**query).select_related("solution")
         return self.list_page(rows, JobItemSerializer)
 
 

@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling.access import Capability, require
+from labeling.bulk import insert_rows
 from labeling.models import Project, User
 from labeling.services.audit import record_event
 from modeljobs import selectors
@@ -50,7 +51,12 @@ State = ModelJob.State
 BATCH_SIZE = 64
 MAX_MESSAGES = 16
 MAX_ITEMS = 500_000
-INSERT_SIZE = 1_000
+# What an item begins with, in the order of the columns after its job, solution and unit.
+NEW_ITEM: tuple[Any, ...] = (str(JobItem.State.PENDING), 0, "", "", "", {}, 0, 0)
+ITEM_COLUMNS = (
+    *("job", "solution", "unit", "state", "attempts", "worker", "reason_code", "reason", "result"),
+    *("prompt_tokens", "completion_tokens"),
+)
 NOTE_LIMIT = 200
 PROMPT_VERSION_LIMIT = 80
 # A waiting job is sent again after this long, doubled each time, up to the longest.
@@ -112,9 +118,8 @@ def create_job(
         code_version=find_code_version(),
         created_by=by,
     )
-    JobItem.objects.bulk_create(
-        (JobItem(job=job, solution_id=pk, unit=unit) for pk in ids for unit in units),
-        batch_size=INSERT_SIZE,
+    insert_rows(
+        JobItem, ITEM_COLUMNS, ((job.pk, pk, unit, *NEW_ITEM) for pk in ids for unit in units)
     )
     record_event(
         project=project,
@@ -254,6 +259,7 @@ def cancel(*, job: ModelJob, by: User, now: datetime | None = None) -> ModelJob:
         finished_at=now or timezone.now(),
     )
     take_leases_back(job_id=job.pk)
+    _keep_tally(job)
     return job
 
 
@@ -282,7 +288,9 @@ def retry_failed(*, job: ModelJob, by: User, reason_code: str | None = None) -> 
     if not count:
         raise InvalidInput("No item of this job has failed for that reason.", field="reason_code")
     if fresh.state == State.DONE:
-        _move(job, (State.DONE,), State.RUNNING, verb="reopened", by=by, finished_at=None)
+        _move(
+            job, (State.DONE,), State.RUNNING, verb="reopened", by=by, finished_at=None, tally=None
+        )
     record_event(
         project=job.project,
         actor=by,
@@ -348,6 +356,7 @@ def complete_if_done(*, job_id: int, now: datetime) -> bool:
     if job is None or JobItem.objects.filter(job=job, state__in=OPEN_STATES).exists():
         return False
     _move(job, (State.RUNNING,), State.DONE, verb="done", finished_at=now)
+    _keep_tally(job)
     return True
 
 
@@ -444,6 +453,12 @@ def _move(
     detail = {"note": job.note} if changes.get("note") else {}
     record_event(project=job.project, actor=by, verb=f"job.{verb}", target=job, **detail)
     return job
+
+
+def _keep_tally(job: ModelJob) -> None:
+    """Note how a job ended: until it is reopened, none of its items changes."""
+    job.tally = selectors.count_items([job.pk])[job.pk].pack()
+    job.save(update_fields=["tally"])
 
 
 def _put_back(ids: list[int], tally: Tally) -> int:

@@ -20,6 +20,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "batching": ("async_vs_sequential", "async_vs_lockstep"),
     "sandbox": ("sandbox_first_block_ms", "sandbox_later_block_ms", "sandbox_first_blocks_per_s"),
     "runner": ("runner_cpu_ms_per_call",),
+    "scale": ("job_create_s", "job_list_ms", "job_page_ms", "job_items_ms", "job_pause_resume_ms"),
     "genprm": ("genprm_first_error_f1", "genprm_mean_at_8", "genprm_no_execution_f1"),
 }
 # Settings of the caller's that a part may see: where data sets lie, and how code is kept in.
@@ -46,6 +47,10 @@ def load(part: str, *, quick: bool) -> Iterator[Line]:
             from tests.benchmarks import measure_runner
 
             return measure_runner.measure(measure_runner.QUICK if quick else measure_runner.FULL)
+        case "scale":
+            from tests.benchmarks import measure_scale
+
+            return measure_scale.measure(measure_scale.QUICK if quick else measure_scale.FULL)
         case "genprm":
             from tests.benchmarks import measure_genprm
 

@@ -59,3 +59,9 @@ def test_an_error_leaves_what_was_there(run: Callable[..., Any], site: Site) -> 
     return [await refresh(part).catch((error) => error.message), part.textContent];
     """
     assert run(body) == ["404", "before"]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0, 1000), (100, 1000), (500, 4500), (60_000, 30_000)])
+def test_a_slow_server_is_asked_less_often(run: Callable[..., Any], took: int, pause: int) -> None:
+    body = f"const {{ findPause }} = await load('live'); return findPause(1000, {took});"
+    assert run(body) == pause

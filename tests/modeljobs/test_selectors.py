@@ -16,9 +16,10 @@ from labeling.models import (
 )
 from modeljobs import selectors
 from modeljobs.costs import NO_PRICE, NOT_COUNTED
-from modeljobs.models import CodeRun, JobItem, ModelCall, ModelJob, StepEvidence
+from modeljobs.models import JobItem, ModelCall, ModelJob, StepEvidence
 from modeljobs.runner import run_job
 from modeljobs.services import leases
+from modeljobs.services.jobs import cancel, complete_if_done, retry_failed
 from modeljobs.services.workers import record_beat
 from tests.labeling.factories import join, make_user, verdict
 from tests.modeljobs.worlds import NOON, TTL, Clock, World
@@ -35,6 +36,12 @@ def set_items(job: ModelJob, *changes: dict[str, object]) -> None:
     items = JobItem.objects.filter(job=job).order_by("pk")
     for item, fields in zip(items, changes, strict=False):
         JobItem.objects.filter(pk=item.pk).update(**fields)
+
+
+def end_items(job: ModelJob, *ends: tuple[str, int, int]) -> None:
+    """End the job's items in order, each with its state and tokens."""
+    names = ("state", "prompt_tokens", "completion_tokens")
+    set_items(job, *(dict(zip(names, end, strict=True)) for end in ends))
 
 
 def add_call(item: JobItem, completion_tokens: int | None, *, at: datetime) -> None:
@@ -243,18 +250,48 @@ def test_a_cost_that_was_not_counted_whole_is_unknown(world: World) -> None:
     assert (progress.cost, progress.cost_unknown) == (None, NOT_COUNTED)
 
 
-def test_work_is_counted_whatever_becomes_of_the_items(world: World) -> None:
-    job, other = world.make_job(), world.make_job()
-    for owner in (job, other):
-        for item in owner.items.all():
-            add_call(item, 5, at=NOON)
-            StepEvidence.objects.create(item=item, position=0, kind="genprm", created_at=NOON)
-            CodeRun.objects.create(
-                item=item, attempt=1, place=0, key="a", status="ok", created_at=NOON
-            )
-    add_call(job.items.all()[0], 5, at=NOON)
+def test_a_job_that_has_ended_is_listed_by_its_kept_tally(world: World) -> None:
+    job = world.make_job()
+    end_items(job, ("done", 3, 2), ("done", 5, 4), ("failed", 1, 0))
+    complete_if_done(job_id=job.pk, now=NOON)
+    job.refresh_from_db()
+    counted = selectors.count_items([job.pk])[job.pk]
+    assert selectors.JobTally.parse(job.tally or {}) == counted
+    assert counted == selectors.JobTally({"done": 2, "failed": 1}, 9, 6)
+    JobItem.objects.filter(job=job).update(state="pending")
 
-    assert selectors.measure_work(job) == selectors.Work(steps=3, calls=4, code_runs=3)
+    [summary] = selectors.list_jobs(world.project)
+
+    assert summary.counts == {"done": 2, "failed": 1}
+    assert selectors.get_progress(job, now=NOON).prompt_tokens == 9
+
+
+def test_a_cancelled_job_keeps_its_tally_with_what_was_taken_back(world: World) -> None:
+    job = world.make_job()
+    leases.claim_items(job_id=job.pk, limit=1, worker="w", now=NOON, ttl=TTL)
+    cancel(job=job, by=world.alice)
+    job.refresh_from_db()
+    assert job.tally is not None
+    assert job.tally["counts"] == {"pending": len(job.items.all())}
+
+
+def test_a_reopened_job_is_counted_again(world: World) -> None:
+    job = world.make_job()
+    end_items(job, ("done", 1, 1), ("done", 1, 1), ("failed", 1, 1))
+    complete_if_done(job_id=job.pk, now=NOON)
+    retry_failed(job=job, by=world.alice)
+    job.refresh_from_db()
+    assert job.tally is None
+    [summary] = selectors.list_jobs(world.project)
+    assert summary.counts == {"done": 2, "pending": 1}
+
+
+def test_items_are_listed_with_their_checked_steps(world: World) -> None:
+    job = world.make_job()
+    first = job.items.order_by("pk")[0]
+    for position, kind in ((0, "rpe"), (0, "rpe_start"), (1, "rpe")):
+        StepEvidence.objects.create(item=first, position=position, kind=kind, created_at=NOON)
+    assert [item.n_checked for item in selectors.list_items(job)] == [2, 0, 0]
 
 
 def test_progress_asks_no_more_for_a_large_job(
@@ -283,8 +320,6 @@ def test_progress_asks_no_more_for_a_large_job(
     # One more for the cost, which this job has prices for, and one for those that wait.
     with django_assert_num_queries(9):
         selectors.get_progress(large, now=NOON)
-    with django_assert_num_queries(3):
-        selectors.measure_work(large)
 
 
 def test_failures_by_reason(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -31,12 +30,7 @@ UNDER_WAY = (JobItem.State.PENDING, JobItem.State.LEASED)
 def items(request: AuthedRequest, pk: int) -> HttpResponse:
     """The items of a job, by state and reason."""
     job = selectors.get_job(request.user, pk)
-    rows = (
-        JobItem.objects.filter(job=job)
-        .select_related("solution__problem")
-        .annotate(n_checked=Count("evidence"))
-        .order_by("pk")
-    )
+    rows = selectors.list_items(job).select_related("solution__problem")
     state, reason = request.GET.get("state", ""), request.GET.get("reason")
     if state in JobItem.State.values:
         rows = rows.filter(state=state)

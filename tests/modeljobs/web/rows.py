@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from labeling.models import Project, Solution, User
+from modeljobs import selectors
 from modeljobs.models import CodeTrial, Engine, JobItem, ModelJob, StepEvidence
 from modeljobs.texts import write_chunk
 
@@ -46,11 +47,13 @@ def make_job(
         finished_at=NOON if state == "done" else None,
         **fields,
     )
-    lease: dict[str, Any] = {}
+    times: dict[str, Any] = {}
     if item_state == "leased":
-        lease = {"lease_token": uuid.uuid4(), "lease_expires_at": NOON, "worker": "w"}
+        times = {"lease_token": uuid.uuid4(), "lease_expires_at": NOON, "worker": "w"}
+    if item_state in selectors.FINISHED:
+        times = {"finished_at": NOON}
     JobItem.objects.bulk_create(
-        JobItem(job=job, solution=solution, state=item_state, attempts=1, **lease)
+        JobItem(job=job, solution=solution, state=item_state, attempts=1, **times)
         for solution in solutions
     )
     return job
