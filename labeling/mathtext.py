@@ -17,9 +17,11 @@ The rules, in the order in which they are tried at each position:
    before the closing one means that the first was never closed.
 4. `\begin{name}...\end{name}` of a mathematical environment is a display formula with its
    `\begin` and `\end`; environments of the same name nest.
-5. `\$` is a dollar sign. Any other backslash takes the next character with it, as text: in
+5. `\boxed{...}` in prose, as models write a final answer, is an inline formula with its command. No
+   dollar inside, except in a text command, no blank line, and not empty.
+6. `\$` is a dollar sign. Any other backslash takes the next character with it, as text: in
    `\\(x\\)` the backslashes are line breaks and nothing opens.
-6. Whatever is not closed is text: the opener (both dollars of a pair); reading goes on after it.
+7. Whatever is not closed is text: the opener (both dollars of a pair); reading goes on after it.
 
 Inside a formula a backslash takes the next character with it, and the group of a text command
 (`\text{if $x$ is even}`) is passed over whole. Space is SPACE, digits are 0 to 9, letters A to Z
@@ -79,7 +81,8 @@ Run = TextRun | MathRun
 
 SPACE = " \t\n\r\f\v\u00a0\u3000"
 
-_OPENER = re.compile(r"\$\$?|\\begin\{([A-Za-z]+\*?)\}|\\.", re.DOTALL)
+BOX = "\\boxed"
+_OPENER = re.compile(r"\$\$?|\\begin\{([A-Za-z]+\*?)\}|\\boxed(?=\{)|\\.", re.DOTALL)
 _BLANK_LINE = r"\n[ \t\r]*\n"
 _IN_DOLLARS = re.compile(r"\$\$?|\\([A-Za-z]+)|\\.|" + _BLANK_LINE, re.DOTALL)
 _IN_BRACKETS = re.compile(r"\\([A-Za-z]+)|\\.", re.DOTALL)
@@ -131,6 +134,11 @@ def _formulas(text: str) -> Iterator[tuple[int, int, int, int, bool]]:
             closing = _close_inline_dollars(text, after, groups)
         elif symbol in ("\\(", "\\["):
             closing = _close_brackets(text, after, symbol, groups)
+        elif symbol == BOX:
+            if end := _close_box(text, after, groups):
+                yield start, end, start, end, False
+                position = end
+                continue
         elif opener[1] in MATH_ENVIRONMENTS:
             if environments is None:
                 environments = _match_environments(text)
@@ -194,6 +202,19 @@ def _close_brackets(
     return None
 
 
+def _close_box(text: str, start: int, groups: _TextGroups) -> int | None:
+    """The end of the box whose brace stands at `start`, if what is in it can be a formula."""
+    end = groups.find_end(start)
+    if end is None or not text[start + 1 : end - 1].strip(SPACE):
+        return None
+    position = start
+    while token := _IN_DOLLARS.search(text, position, end):
+        if token[0].startswith(("$", "\n")):
+            return None
+        position = groups.skip(token)
+    return end
+
+
 def _match_environments(text: str) -> dict[int, int]:
     """Where each mathematical environment that begins at a position ends."""
     open_by_name: dict[str, list[int]] = {}
@@ -210,7 +231,7 @@ def _match_environments(text: str) -> dict[int, int]:
 
 
 class _TextGroups:
-    """Finds the end of a text command's group; braces are matched once, when first needed."""
+    """Finds the ends of groups; braces are matched once, when first needed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -220,10 +241,14 @@ class _TextGroups:
         """Where to read on after the token: past the group, if it is a text command with one."""
         after = token.end()
         if token[1] in TEXT_COMMANDS and self._text[after : after + 1] == "{":
-            if self._ends is None:
-                self._ends = match_braces(self._text)
-            return self._ends.get(after, after)
+            return self.find_end(after) or after
         return after
+
+    def find_end(self, brace: int) -> int | None:
+        """The position after the brace that closes the one at this position."""
+        if self._ends is None:
+            self._ends = match_braces(self._text)
+        return self._ends.get(brace)
 
 
 def match_braces(text: str) -> dict[int, int]:

@@ -26,7 +26,8 @@ const TEXT_COMMANDS = new Set(
 
 // Written out, because \s and \d mean other sets here than in Python.
 const SPACE = " \t\n\r\f\v\u00a0\u3000";
-const OPENER = /\$\$?|\\begin\{([A-Za-z]+\*?)\}|\\./gsu;
+const BOX = "\\boxed";
+const OPENER = /\$\$?|\\begin\{([A-Za-z]+\*?)\}|\\boxed(?=\{)|\\./gsu;
 const IN_DOLLARS = /\$\$?|\\([A-Za-z]+)|\\.|\n[ \t\r]*\n/gsu;
 const IN_BRACKETS = /\\([A-Za-z]+)|\\./gsu;
 const ENVIRONMENT = /\\(begin|end)\{([A-Za-z]+\*?)\}|\\./gsu;
@@ -70,7 +71,14 @@ function* formulas(text) {
     if (symbol === "$$") closing = closeDisplayDollars(text, after, groups);
     else if (symbol === "$") closing = closeInlineDollars(text, after, groups);
     else if (symbol === "\\(" || symbol === "\\[") closing = closeBrackets(text, after, symbol, groups);
-    else if (ENVIRONMENTS.has(opener[1])) {
+    else if (symbol === BOX) {
+      const end = closeBox(text, after, groups);
+      if (end !== null) {
+        yield { start, end, contentStart: start, contentEnd: end, display: false };
+        position = end;
+        continue;
+      }
+    } else if (ENVIRONMENTS.has(opener[1])) {
       environments ??= matchEnvironments(text);
       const end = environments.get(start);
       if (end !== undefined) {
@@ -119,6 +127,17 @@ function closeBrackets(text, start, opener, groups) {
   return null;
 }
 
+/** The end of the box whose brace stands at `start`, if what is in it can be a formula; else null. */
+function closeBox(text, start, groups) {
+  const end = groups.findEnd(start);
+  if (end === undefined || !isFilled(text, start + 1, end - 1)) return null;
+  for (let token = find(IN_DOLLARS, text, start); token; token = find(IN_DOLLARS, text, groups.skip(token))) {
+    if (token.index >= end) break;
+    if (token[0][0] === "$" || token[0][0] === "\n") return null;
+  }
+  return end;
+}
+
 /** Where each mathematical environment that begins at a position ends. */
 function matchEnvironments(text) {
   const openByName = new Map();
@@ -134,15 +153,19 @@ function matchEnvironments(text) {
   return ends;
 }
 
-/** Finds the end of a text command's group; braces are matched once, when first needed. */
+/** Finds the ends of groups; braces are matched once, when first needed. */
 function textGroups(text) {
   let ends = null;
+  const findEnd = (brace) => {
+    ends ??= matchBraces(text);
+    return ends.get(brace);
+  };
   return {
+    findEnd,
     skip(token) {
       const after = token.index + token[0].length;
       if (!TEXT_COMMANDS.has(token[1]) || text[after] !== "{") return after;
-      ends ??= matchBraces(text);
-      return ends.get(after) ?? after;
+      return findEnd(after) ?? after;
     },
   };
 }
