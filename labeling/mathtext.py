@@ -12,13 +12,15 @@ The rules, in the order in which they are tried at each position:
    to close, else the opening one is text: so `$1.24 ... cost $1.82` is money. Guards of our own:
    an amount that runs into Han characters (`$5元`) or that ends in an equals sign (`$15*13=$195`,
    with GSM8K's `<<15*13=195>>` too) is money, and a dollar before a full stop or comma and a
-   space (`5$. Then 7$.`) opens nothing.
+   space (`5$. Then 7$.`) opens nothing. What a box holds is passed over: `$\boxed{$72}$`. And a
+   pair with space inside (`$ \sin x $`) is a formula if it stands in one line, has a command, `^`
+   or `_` in it, and no word of two letters beside the commands.
 3. `\(...\)` is an inline formula, `\[...\]` a display formula; neither is empty. A second opener
    before the closing one means that the first was never closed.
 4. `\begin{name}...\end{name}` of a mathematical environment is a display formula with its
    `\begin` and `\end`; environments of the same name nest.
 5. `\boxed{...}` in prose, as models write a final answer, is an inline formula with its command. No
-   dollar inside, except in a text command, no blank line, and not empty.
+   dollar inside but that of an amount or in a text command, no blank line, and not empty.
 6. `\$` is a dollar sign. Any other backslash takes the next character with it, as text: in
    `\\(x\\)` the backslashes are line breaks and nothing opens.
 7. Whatever is not closed is text: the opener (both dollars of a pair); reading goes on after it.
@@ -82,6 +84,8 @@ Run = TextRun | MathRun
 SPACE = " \t\n\r\f\v\u00a0\u3000"
 
 BOX = "\\boxed"
+# In their groups a dollar closes nothing.
+_PASSED_OVER = TEXT_COMMANDS | {"boxed"}
 _OPENER = re.compile(r"\$\$?|\\begin\{([A-Za-z]+\*?)\}|\\boxed(?=\{)|\\.", re.DOTALL)
 _BLANK_LINE = r"\n[ \t\r]*\n"
 _IN_DOLLARS = re.compile(r"\$\$?|\\([A-Za-z]+)|\\.|" + _BLANK_LINE, re.DOTALL)
@@ -92,6 +96,11 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _DIGIT = re.compile(r"[0-9]")
 _AMOUNT_IN_HAN = re.compile(r"[0-9][0-9.,]*[ ]?[" + _HAN + "]")
 _ENDS_CLAUSE = re.compile(r"[.,;:!?)][ \t\n]|<<")
+# One line and no other dollar.
+_TO_NEXT_DOLLAR = re.compile(r"((?:[^$\\\n]|\\[^\n])+)\$(?![0-9])")
+_TEX = re.compile(r"\\[A-Za-z]|[\^_]")
+_COMMAND = re.compile(r"\\(?:text|mathrm|mbox|operatorname)\{[^{}]*\}|\\[A-Za-z]+")
+_WORD = re.compile(r"[A-Za-z]{2}")
 _AMOUNT = re.compile(r"[0-9.]")
 
 
@@ -131,7 +140,9 @@ def _formulas(text: str) -> Iterator[tuple[int, int, int, int, bool]]:
         if symbol == "$$":
             closing = _close_display_dollars(text, after, groups)
         elif symbol == "$":
-            closing = _close_inline_dollars(text, after, groups)
+            closing = _close_inline_dollars(text, after, groups) or _close_spaced_dollars(
+                text, after
+            )
         elif symbol in ("\\(", "\\["):
             closing = _close_brackets(text, after, symbol, groups)
         elif symbol == BOX:
@@ -202,6 +213,18 @@ def _close_brackets(
     return None
 
 
+def _close_spaced_dollars(text: str, start: int) -> tuple[int, int] | None:
+    """The end of a pair with space inside, by what stands between: TeX, and nothing like prose."""
+    found = _TO_NEXT_DOLLAR.match(text, start)
+    if found is None:
+        return None
+    content = found[1]
+    is_spaced = content[0] in SPACE or content[-1] in SPACE
+    if not is_spaced or not _TEX.search(content) or _WORD.search(_COMMAND.sub(" ", content)):
+        return None
+    return found.end() - 1, found.end()
+
+
 def _close_box(text: str, start: int, groups: _TextGroups) -> int | None:
     """The end of the box whose brace stands at `start`, if what is in it can be a formula."""
     end = groups.find_end(start)
@@ -209,7 +232,8 @@ def _close_box(text: str, start: int, groups: _TextGroups) -> int | None:
         return None
     position = start
     while token := _IN_DOLLARS.search(text, position, end):
-        if token[0].startswith(("$", "\n")):
+        is_amount = token[0] == "$" and _DIGIT.match(text, token.end())
+        if token[0].startswith(("$", "\n")) and not is_amount:
             return None
         position = groups.skip(token)
     return end
@@ -238,9 +262,9 @@ class _TextGroups:
         self._ends: dict[int, int] | None = None
 
     def skip(self, token: re.Match[str]) -> int:
-        """Where to read on after the token: past the group, if it is a text command with one."""
+        """Where to read on after the token: past the group of a text command or of a box."""
         after = token.end()
-        if token[1] in TEXT_COMMANDS and self._text[after : after + 1] == "{":
+        if token[1] in _PASSED_OVER and self._text[after : after + 1] == "{":
             return self.find_end(after) or after
         return after
 

@@ -270,3 +270,25 @@ def test_far_formulas_wait_until_they_come_near(run: Callable[..., Any]) -> None
     return [before < 60, last.querySelectorAll("math").length];
     """
     assert run(body) == [True, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        # A comment in TeX; nobody who writes of shares means one.
+        ("$50% of x$", "50%ofx"),
+        (r"\(2000 + 1 = $2001\)", "2000+1=$2001"),
+        (r"spent \boxed{$72}", "spent $72"),
+        (r"so \boxed{4 blue and 6 red boxes}", "so 4 blue and 6 red boxes"),
+    ],
+)
+def test_what_tex_would_drop_or_refuse_is_shown_as_meant(
+    run: Callable[..., Any], text: str, seen: str
+) -> None:
+    body = """
+    for (const note of element.querySelectorAll("annotation")) note.remove();
+    return [element.textContent.replaceAll("\\u00a0", " "), element.querySelector(".tex-broken") !== null];
+    """
+    shown, is_broken = run(RENDER + body, text)
+    assert not is_broken
+    assert shown == seen

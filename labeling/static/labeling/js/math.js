@@ -24,6 +24,11 @@ import { t } from "./text.js";
 const GLUED = /^[,.;:!?)\]}’”'"%]+/;
 const LONGEST = 10_000;
 const AHEAD_PX = 900;
+// What nobody means as TeX does: a comment after a share, and in a formula a dollar before an amount.
+const SHARES = /(\\.)|%/gs;
+const AMOUNTS = /\\.|\$([0-9])/gs;
+// Words in a box, as people write an answer that is no formula.
+const BOXED_WORDS = /\\boxed\{([^{}$\\]*[A-Za-z]{2,} [A-Za-z]{2,}[^{}$\\]*)\}/g;
 
 const originals = new WeakMap();
 let raw = false;
@@ -160,6 +165,8 @@ export function renderFormula({ text: tex, source, kind }, diff = false) {
   try {
     return build(tex, display, diff);
   } catch (error) {
+    const mended = tex.replace(AMOUNTS, (pair, digit) => (digit ? `\\$${digit}` : pair));
+    if (mended !== tex) return renderFormula({ text: mended, source, kind }, diff);
     // A mark may have cut a formula where TeX cannot be cut: then all of it is marked.
     const unmarked = diff ? stripMarks(tex) : tex;
     if (unmarked !== tex) {
@@ -177,7 +184,10 @@ export function renderFormula({ text: tex, source, kind }, diff = false) {
 function build(tex, display, diff) {
   const span = document.createElement("span");
   span.className = "tex";
-  katex.render(tex, span, {
+  const meant = tex
+    .replace(SHARES, (sign, pair) => pair ?? "\\%")
+    .replace(BOXED_WORDS, "\\boxed{\\text{$1}}");
+  katex.render(meant, span, {
     output: "mathml",
     displayMode: display,
     throwOnError: true,

@@ -24,6 +24,9 @@ const TEXT_COMMANDS = new Set(
   ).split(" "),
 );
 
+// In their groups a dollar closes nothing.
+const PASSED_OVER = new Set([...TEXT_COMMANDS, "boxed"]);
+
 // Written out, because \s and \d mean other sets here than in Python.
 const SPACE = " \t\n\r\f\v\u00a0\u3000";
 const BOX = "\\boxed";
@@ -36,6 +39,11 @@ const AMOUNT_IN_HAN = /[0-9][0-9.,]*[ ]?[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff
 const ENDS_CLAUSE = /[.,;:!?)][ \t\n]|<</uy;
 const DIGIT = /[0-9]/;
 const AMOUNT = /[0-9.]/;
+// One line and no other dollar.
+const TO_NEXT_DOLLAR = /((?:[^$\\\n]|\\[^\n])+)\$(?![0-9])/uy;
+const TEX = /\\[A-Za-z]|[\^_]/;
+const COMMAND = /\\(?:text|mathrm|mbox|operatorname)\{[^{}]*\}|\\[A-Za-z]+/g;
+const WORD = /[A-Za-z]{2}/;
 
 export function splitMath(text) {
   const runs = [];
@@ -69,7 +77,7 @@ function* formulas(text) {
     const after = start + symbol.length;
     let closing = null;
     if (symbol === "$$") closing = closeDisplayDollars(text, after, groups);
-    else if (symbol === "$") closing = closeInlineDollars(text, after, groups);
+    else if (symbol === "$") closing = closeInlineDollars(text, after, groups) ?? closeSpacedDollars(text, after);
     else if (symbol === "\\(" || symbol === "\\[") closing = closeBrackets(text, after, symbol, groups);
     else if (symbol === BOX) {
       const end = closeBox(text, after, groups);
@@ -127,13 +135,26 @@ function closeBrackets(text, start, opener, groups) {
   return null;
 }
 
+/** The end of a pair with space inside, by what stands between: TeX, and nothing like prose. */
+function closeSpacedDollars(text, start) {
+  TO_NEXT_DOLLAR.lastIndex = start;
+  const found = TO_NEXT_DOLLAR.exec(text);
+  if (!found) return null;
+  const content = found[1];
+  const isSpaced = SPACE.includes(content[0]) || SPACE.includes(content.at(-1));
+  if (!isSpaced || !TEX.test(content) || WORD.test(content.replace(COMMAND, " "))) return null;
+  const contentEnd = start + content.length;
+  return { contentEnd, end: contentEnd + 1 };
+}
+
 /** The end of the box whose brace stands at `start`, if what is in it can be a formula; else null. */
 function closeBox(text, start, groups) {
   const end = groups.findEnd(start);
   if (end === undefined || !isFilled(text, start + 1, end - 1)) return null;
   for (let token = find(IN_DOLLARS, text, start); token; token = find(IN_DOLLARS, text, groups.skip(token))) {
     if (token.index >= end) break;
-    if (token[0][0] === "$" || token[0][0] === "\n") return null;
+    const isAmount = token[0] === "$" && DIGIT.test(text[token.index + 1] ?? "");
+    if (!isAmount && (token[0][0] === "$" || token[0][0] === "\n")) return null;
   }
   return end;
 }
@@ -164,7 +185,7 @@ function textGroups(text) {
     findEnd,
     skip(token) {
       const after = token.index + token[0].length;
-      if (!TEXT_COMMANDS.has(token[1]) || text[after] !== "{") return after;
+      if (!PASSED_OVER.has(token[1]) || text[after] !== "{") return after;
       return findEnd(after) ?? after;
     },
   };
