@@ -287,7 +287,8 @@ def test_what_tex_would_drop_or_refuse_is_shown_as_meant(
 ) -> None:
     body = """
     for (const note of element.querySelectorAll("annotation")) note.remove();
-    return [element.textContent.replaceAll("\\u00a0", " "), element.querySelector(".tex-broken") !== null];
+    const shown = element.textContent.replaceAll("\\u00a0", " ");
+    return [shown, element.querySelector(".tex-broken") !== null];
     """
     shown, is_broken = run(RENDER + body, text)
     assert not is_broken
