@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from labeling.records import LabelSet, Solution
 from modeljobs.engines.base import EMPTY, CompletionRequest, Engine, EngineReply
 from modeljobs.engines.options import Option
+from modeljobs.engines.pooling import PoolingReply, PoolingRequest
 from modeljobs.sandbox.base import CodeResult
 
 Product = Solution | LabelSet
@@ -34,11 +35,14 @@ class ItemInput:
     """One thing to work on: a solution, and which unit of the method's work on it.
 
     `key` is stable and unique within the job; request keys and seeds are made from it.
+    `no_reference` says in a sentence why the problem's reference answer was taken away, "" where it
+    was not.
     """
 
     key: str
     solution: Solution
     unit: str = ""
+    no_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,29 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """One exchange with an engine that scores texts (see `engines.pooling`). `problem` says why the
+    scores could not be used.
+    """
+
+    request: PoolingRequest
+    reply: PoolingReply
+    purpose: str
+    problem: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.problem
+
+
+AnyCall = CallRecord | PoolRecord
+
+
+@dataclass(frozen=True, slots=True)
 class CallMade:
     """An exchange took place; store it."""
 
-    call: CallRecord
+    call: AnyCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,7 @@ class ItemResult:
     failure: Failed | None = None
     runs: tuple[CodeRecord, ...] = ()
     steps: tuple[StepChecked, ...] = ()
+    pools: tuple[PoolRecord, ...] = ()
 
 
 class CodeRunner(Protocol):
@@ -201,9 +225,12 @@ async def collect_events(events: AsyncGenerator[Event]) -> ItemResult:
     failure: Failed | None = None
     runs: list[CodeRecord] = []
     steps: list[StepChecked] = []
+    pools: list[PoolRecord] = []
     async for event in events:
         match event:
-            case CallMade(call):
+            case CallMade(PoolRecord() as pool):
+                pools.append(pool)
+            case CallMade(CallRecord() as call):
                 calls.append(call)
             case CodeRan(run):
                 runs.append(run)
@@ -214,7 +241,10 @@ async def collect_events(events: AsyncGenerator[Event]) -> ItemResult:
             case Failed():
                 failure = event
     outcome = failure.outcome if failure else Outcome.DONE
-    return ItemResult(outcome, tuple(calls), tuple(products), failure, tuple(runs), tuple(steps))
+    return ItemResult(
+        *(outcome, tuple(calls), tuple(products), failure),
+        *(tuple(runs), tuple(steps), tuple(pools)),
+    )
 
 
 def derive_seed(rng_seed: int, key: str) -> int:

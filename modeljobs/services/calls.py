@@ -8,9 +8,10 @@ with the same instructions, so a request is stored as a reference and what is ne
   (messages of a chat, characters of a prompt);
 - `prefix`: the name of a chunk with the leading messages, shared by all items that start so.
 
-A raw prompt is stored as one text, and its log-probabilities as columns: where the tokens joined
-are the completion's text, their lengths are enough. Code that was run between the calls stands in
-the same chunk (see `services.evidence`).
+Texts that were scored instead of continued are exchanges as well (see `services.pools`). A raw
+prompt is stored as one text, and its log-probabilities as columns: where the tokens joined
+are the completion's text, their lengths are enough. Code that was run between
+the calls stands in the same chunk (see `services.evidence`).
 """
 
 from __future__ import annotations
@@ -31,14 +32,22 @@ from modeljobs.engines.base import (
     SamplingSettings,
     TokenLogprob,
 )
+from modeljobs.engines.pooling import PoolingReply, PoolingRequest
 from modeljobs.engines.wire import clean_text
-from modeljobs.methods.base import CallRecord
+from modeljobs.methods.base import AnyCall, CallRecord, PoolRecord
 from modeljobs.models import JobItem, ModelCall
+from modeljobs.services.pools import (
+    pack_pool_reply,
+    pack_pool_request,
+    parse_pool_reply,
+    parse_pool_request,
+)
 from modeljobs.texts import TextMissing, read_chunk, write_chunk
 
 SCHEMA = 1
 PARTS = ("exchanges", "runs")
 Document = Mapping[str, Mapping[int, Mapping[str, Any]]]
+AnyRequest = CompletionRequest | PoolingRequest
 CALL_COLUMNS = (
     *("chunk", "item", "attempt", "place", "purpose", "outcome", "finish_reason"),
     *("prompt_tokens", "completion_tokens", "milliseconds", "settings", "created_at"),
@@ -46,17 +55,48 @@ CALL_COLUMNS = (
 # A request grows out of one of the item's latest: with so many looked at, several samples at work
 # on the item at once each find their own.
 LOOK_BACK = 32
+# How many rows of scores a page shows: some models give one for every token.
+SHOWN_SCORES = 200
 # A shorter beginning costs less in place than as a file of its own.
 SHORTEST_PREFIX = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One stored exchange: its row, and its texts where they can still be read."""
+    """One stored exchange: its row, and its texts where they can still be read: a `record` of what
+    was answered, or a `pool` of scores.
+    """
 
     row: ModelCall
     record: CallRecord | None
     missing: str = ""
+    pool: PoolRecord | None = None
+
+    @property
+    def call(self) -> AnyCall | None:
+        return self.record or self.pool
+
+    @property
+    def score_lines(self) -> list[str]:
+        """The first rows of scores, a line each: by token, where the request names tokens, or else
+        counted from one.
+        """
+        if self.pool is None:
+            return []
+        rows = self.pool.reply.scores
+        names: Sequence[object] = range(1, len(rows) + 1)
+        positions = self.pool.request.positions
+        if positions is not None and len(positions) == len(rows):
+            names = [f"token {position}" for position in positions]
+        return [
+            f"{name}: {'  '.join(f'{score:.6g}' for score in row)}"
+            for name, row in zip(names[:SHOWN_SCORES], rows, strict=False)
+        ]
+
+    @property
+    def n_more_scores(self) -> int:
+        """How many rows `score_lines` leaves out."""
+        return max(0, len(self.pool.reply.scores) - SHOWN_SCORES) if self.pool else 0
 
 
 class Tokens(NamedTuple):
@@ -76,14 +116,27 @@ class ItemCalls:
 
     next_place: int = 0
     replies: dict[str, EngineReply] = field(default_factory=dict)
-    requests: dict[int, CompletionRequest] = field(default_factory=dict)
-    unsaved: list[CallRecord] = field(default_factory=list)
+    scores: dict[str, PoolingReply] = field(default_factory=dict)
+    requests: dict[int, AnyRequest] = field(default_factory=dict)
+    unsaved: list[AnyCall] = field(default_factory=list)
 
-    def add(self, call: CallRecord) -> None:
+    def add(self, call: AnyCall) -> None:
         """Keep a call for storing, unless it is one that is stored already."""
-        if call.request.key not in self.replies:
-            self.replies[call.request.key] = call.reply
+        if not self.knows(call):
+            self.note(call)
             self.unsaved.append(call)
+
+    def knows(self, call: AnyCall) -> bool:
+        known = self.scores if isinstance(call, PoolRecord) else self.replies
+        return call.request.key in known
+
+    def note(self, call: AnyCall) -> None:
+        """Keep the reply, to be used again."""
+        match call:
+            case PoolRecord():
+                self.scores[call.request.key] = call.reply
+            case CallRecord():
+                self.replies[call.request.key] = call.reply
 
 
 class Documents:
@@ -104,16 +157,16 @@ def load_calls(item: JobItem, *, documents: Documents | None = None) -> ItemCall
     calls = ItemCalls()
     for exchange in list_exchanges(item, documents=documents):
         calls.next_place = max(calls.next_place, exchange.row.place + 1)
-        if exchange.record is not None:
-            calls.replies[exchange.record.request.key] = exchange.record.reply
-            calls.requests[exchange.row.place] = exchange.record.request
+        if (call := exchange.call) is not None:
+            calls.note(call)
+            calls.requests[exchange.row.place] = call.request
     return calls
 
 
 def list_exchanges(item: JobItem, *, documents: Documents | None = None) -> list[Exchange]:
     """The item's exchanges in the order in which they were made."""
     documents = documents or Documents()
-    requests: dict[int, CompletionRequest] = {}
+    requests: dict[int, AnyRequest] = {}
     exchanges = []
     for row in ModelCall.objects.filter(item=item).order_by("place", "pk"):
         document = documents.read(row.chunk)
@@ -121,17 +174,20 @@ def list_exchanges(item: JobItem, *, documents: Documents | None = None) -> list
             exchanges.append(Exchange(row, None, document))
             continue
         try:
-            record = _parse_exchange(document["exchanges"][row.place], requests, row)
+            call = _parse_exchange(document["exchanges"][row.place], requests, row)
         except (TextMissing, KeyError, TypeError, ValueError) as error:
             exchanges.append(Exchange(row, None, f"The text of this call is lost: {error}"))
             continue
-        requests[row.place] = record.request
-        exchanges.append(Exchange(row, record))
+        requests[row.place] = call.request
+        if isinstance(call, PoolRecord):
+            exchanges.append(Exchange(row, None, pool=call))
+        else:
+            exchanges.append(Exchange(row, call))
     return exchanges
 
 
 def pack_calls(
-    item: JobItem, calls: ItemCalls, batch: Sequence[CallRecord], *, now: datetime
+    item: JobItem, calls: ItemCalls, batch: Sequence[AnyCall], *, now: datetime
 ) -> tuple[list[dict[str, Any]], list[Row]]:
     """The first of the unsaved calls (`batch`) as entries of a chunk, and as rows (see
     `CALL_COLUMNS`) that want the chunk's name in front.
@@ -139,15 +195,14 @@ def pack_calls(
     packed, rows = [], []
     requests = dict(calls.requests)
     for place, call in enumerate(batch, start=calls.next_place):
-        request, prefix = _pack_request(call.request, requests)
+        exchange, prefix = _pack_exchange(call, requests)
         packed.append(
             {
                 "place": place,
                 "key": call.request.key,
                 "purpose": call.purpose,
                 "problem": call.problem,
-                "request": request,
-                "reply": _pack_reply(call.reply),
+                **exchange,
             }
         )
         rows.append(_build_row(item, call, place=place, prefix=prefix, now=now))
@@ -170,38 +225,55 @@ def settle_calls(calls: ItemCalls, count: int) -> None:
     del calls.unsaved[:count]
 
 
-def count_tokens(batch: Sequence[CallRecord]) -> Tokens:
+def count_tokens(batch: Sequence[AnyCall]) -> Tokens:
     """The tokens of some calls; unknown counts are 0 here, and None in the calls' rows."""
+    counts = [(call.reply.prompt_tokens, _count_written(call)) for call in batch]
     return Tokens(
-        prompt=sum(call.reply.prompt_tokens or 0 for call in batch),
-        completion=sum(call.reply.completion_tokens or 0 for call in batch),
-        uncounted=sum(
-            call.reply.prompt_tokens is None or call.reply.completion_tokens is None
-            for call in batch
-        ),
+        prompt=sum(read or 0 for read, _ in counts),
+        completion=sum(written or 0 for _, written in counts),
+        uncounted=sum(read is None or written is None for read, written in counts),
     )
 
 
-def _build_row(item: JobItem, call: CallRecord, *, place: int, prefix: str, now: datetime) -> Row:
+def _count_written(call: AnyCall) -> int | None:
+    """How many tokens the model wrote; whoever scores a text writes none."""
+    return 0 if isinstance(call, PoolRecord) else call.reply.completion_tokens
+
+
+def _build_row(item: JobItem, call: AnyCall, *, place: int, prefix: str, now: datetime) -> Row:
     reply = call.reply
     settings: dict[str, Any] = {
         "key": clean_text(call.request.key),
         "model": clean_text(reply.model),
-        "sampling": _pack_sampling(call.request.sampling),
         "tries": reply.attempts,
     }
+    finish_reason = ""
+    if isinstance(call, PoolRecord):
+        settings["scores"] = len(call.reply.scores)
+    else:
+        settings["sampling"] = _pack_sampling(call.request.sampling)
+        finish_reason = clean_text(call.reply.completions[0].finish_reason)[:40]
     if prefix:
         settings["prefix"] = prefix
     return (
         *(item.pk, item.attempts, place, call.purpose[:40]),
         "ok" if call.is_usable else "unusable",
-        clean_text(reply.completions[0].finish_reason)[:40],
-        *(reply.prompt_tokens, reply.completion_tokens, reply.latency_ms or 0, settings, now),
+        finish_reason,
+        *(reply.prompt_tokens, _count_written(call), reply.latency_ms or 0, settings, now),
     )
 
 
+def _pack_exchange(call: AnyCall, earlier: Mapping[int, AnyRequest]) -> tuple[dict[str, Any], str]:
+    """The exchange's request and reply, and the name of the prefix chunk that it refers to."""
+    if isinstance(call, PoolRecord):
+        request = pack_pool_request(call.request, earlier)
+        return {"pool": request, "scores": pack_pool_reply(call.reply)}, ""
+    request, prefix = _pack_request(call.request, earlier)
+    return {"request": request, "reply": _pack_reply(call.reply)}, prefix
+
+
 def _pack_request(
-    request: CompletionRequest, earlier: Mapping[int, CompletionRequest]
+    request: CompletionRequest, earlier: Mapping[int, AnyRequest]
 ) -> tuple[dict[str, Any], str]:
     """The request as a reference and the rest, and the name of the prefix chunk it refers to."""
     packed: dict[str, Any] = {"sampling": _pack_sampling(request.sampling)}
@@ -226,12 +298,14 @@ def _pack_request(
 
 
 def _find_likest(
-    request: CompletionRequest, earlier: Mapping[int, CompletionRequest]
+    request: CompletionRequest, earlier: Mapping[int, AnyRequest]
 ) -> tuple[int, int] | None:
     """The place of the late request that shares the longest beginning, and how long that is."""
     best: tuple[int, int] | None = None
     for place in sorted(earlier)[-LOOK_BACK:]:
         other = earlier[place]
+        if not isinstance(other, CompletionRequest):
+            continue
         if request.prompt is not None:
             keep = _count_shared(request.prompt, other.prompt or "")
             enough = keep >= SHORTEST_PREFIX
@@ -260,30 +334,40 @@ def _count_shared(first: Sequence[object], second: Sequence[object]) -> int:
 
 
 def _parse_exchange(
-    data: Mapping[str, Any], earlier: Mapping[int, CompletionRequest], row: ModelCall
-) -> CallRecord:
-    stored = data["request"]
+    data: Mapping[str, Any], earlier: Mapping[int, AnyRequest], row: ModelCall
+) -> AnyCall:
+    if "pool" in data:
+        pooled = parse_pool_request(data["pool"], earlier, key=data["key"])
+        scores = parse_pool_reply(data["scores"], latency_ms=row.milliseconds)
+        return PoolRecord(pooled, scores, data["purpose"], data["problem"])
+    request = _parse_request(data["request"], earlier, key=data["key"])
+    reply = _parse_reply(data["reply"], latency_ms=row.milliseconds)
+    return CallRecord(request, reply, data["purpose"], data["problem"])
+
+
+def _parse_request(
+    stored: Mapping[str, Any], earlier: Mapping[int, AnyRequest], *, key: str
+) -> CompletionRequest:
     sampling = dict(stored["sampling"])
     sampling["stop"] = tuple(sampling.get("stop", ()))
     messages: tuple[Message, ...] = ()
     prompt: str | None = None
     place, keep = stored.get("like", (None, 0))
-    if place is not None and place not in earlier:
+    other = None if place is None else earlier.get(place)
+    if place is not None and not isinstance(other, CompletionRequest):
         raise TextMissing(f"it goes on from call {place + 1}, which is lost.")
     if "prompt" in stored:
-        head = "" if place is None else (earlier[place].prompt or "")[:keep]
+        head = (other.prompt or "")[:keep] if isinstance(other, CompletionRequest) else ""
         prompt = head + stored["prompt"]
     else:
-        if place is not None:
-            messages = earlier[place].messages[:keep]
+        if isinstance(other, CompletionRequest):
+            messages = other.messages[:keep]
         elif "prefix" in stored:
             messages = _parse_messages(json.loads(read_chunk(stored["prefix"]))["messages"])
         messages += _parse_messages(stored["messages"])
-    request = CompletionRequest(
-        key=data["key"], messages=messages, prompt=prompt, sampling=SamplingSettings(**sampling)
+    return CompletionRequest(
+        key=key, messages=messages, prompt=prompt, sampling=SamplingSettings(**sampling)
     )
-    reply = _parse_reply(data["reply"], latency_ms=row.milliseconds)
-    return CallRecord(request, reply, data["purpose"], data["problem"])
 
 
 def _read_document(name: str) -> Document | str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
 from labeling.bulk import insert_rows
 from modeljobs.engines.base import (
@@ -13,13 +14,17 @@ from modeljobs.engines.base import (
     CompletionRequest,
     EngineReply,
     Message,
+    Piece,
     SamplingSettings,
     TokenLogprob,
 )
-from modeljobs.methods.base import CallRecord
+from modeljobs.engines.pooling import PoolingReply, PoolingRequest
+from modeljobs.methods.base import AnyCall, CallRecord, PoolRecord
 from modeljobs.models import JobItem, ModelCall
 from modeljobs.services.calls import (
     CALL_COLUMNS,
+    SHOWN_SCORES,
+    Exchange,
     ItemCalls,
     Tokens,
     count_tokens,
@@ -54,7 +59,7 @@ def make_call(key: str, *messages: Message, **changes: object) -> CallRecord:
     )
 
 
-def store(item: JobItem, *made: CallRecord) -> ItemCalls:
+def store(item: JobItem, *made: AnyCall) -> ItemCalls:
     """As a worker does: load, add, pack, insert, settle."""
     calls = load_calls(item)
     for call in made:
@@ -189,6 +194,13 @@ def read_completion(item: JobItem) -> Completion:
     [exchange] = list_exchanges(item)
     assert exchange.record is not None
     return exchange.record.reply.completions[0]
+
+
+def read_document_of(item: JobItem) -> dict[str, Any]:
+    """The one chunk that holds all of the item's calls."""
+    [name] = set(item.calls.values_list("chunk", flat=True))
+    document: dict[str, Any] = json.loads(read_chunk(name))
+    return document
 
 
 def read_document(item: JobItem) -> dict[str, Any]:
@@ -347,3 +359,133 @@ def test_a_lost_beginning_loses_its_calls_alone(item: JobItem) -> None:
 
     assert "The text of this call is lost" in first.missing
     assert second.record is not None
+
+
+# --- Texts that were scored -------------------------------------------------------------------
+
+MARK = Piece("<mark>", token_ids=(151_651,))
+
+
+def make_pool(key: str, *pieces: Piece, **changes: object) -> PoolRecord:
+    return PoolRecord(
+        **{  # type: ignore[arg-type]
+            "request": PoolingRequest(key, pieces or (Piece("One."), MARK)),
+            "reply": PoolingReply(((0.1, 0.9),), model="prm", prompt_tokens=7, latency_ms=40),
+            "purpose": "score",
+            **changes,
+        }
+    )
+
+
+def test_scores_come_back_to_the_last_digit(item: JobItem) -> None:
+    rows = ((1 / 3, 2 / 3), (-math.inf, 1e-300), ())
+    call = make_pool(
+        "a",
+        Piece("é \ud83d\n"),
+        Piece("", token_ids=()),
+        MARK,
+        reply=PoolingReply(rows, model="prm", latency_ms=3),
+        problem="A row of scores is missing.",
+    )
+
+    store(item, call)
+
+    [exchange] = list_exchanges(item)
+    assert exchange.pool == call
+    assert exchange.record is None
+    row = exchange.row
+    assert (row.purpose, row.outcome, row.finish_reason) == ("score", "unusable", "")
+    # Nothing was written; how much was read is not known here.
+    assert (row.prompt_tokens, row.completion_tokens, row.milliseconds) == (None, 0, 3)
+    assert row.settings == {"key": "a", "model": "prm", "scores": 3, "tries": 1}
+
+
+def test_what_was_wanted_of_a_text_comes_back(item: JobItem) -> None:
+    request = PoolingRequest(
+        "a", (Piece("One."), MARK), positions=(3,), columns=(648, 387), reduce="mean"
+    )
+    call = make_pool("a", request=request)
+
+    store(item, call)
+
+    [exchange] = list_exchanges(item)
+    assert exchange.pool == call
+    # The row is that of the fourth token.
+    assert exchange.score_lines == ["token 3: 0.1  0.9"]
+
+
+def test_scores_are_stored_once_and_used_again(item: JobItem) -> None:
+    call = make_pool("a")
+    store(item, call)
+    item.attempts = 2
+
+    calls = store(item, call)
+
+    assert ModelCall.objects.count() == 1
+    assert calls.scores["a"] == call.reply
+    assert calls.replies == {}
+
+
+def test_an_answer_and_scores_under_one_key_are_two_calls(item: JobItem) -> None:
+    answered, scored = make_call("a"), make_pool("a")
+
+    store(item, answered, scored)
+
+    assert [one.call for one in list_exchanges(item)] == [answered, scored]
+
+
+def test_pieces_that_requests_share_are_stored_once(item: JobItem) -> None:
+    answered = make_call("a")
+    first = make_pool("b", Piece("One. " * 100), MARK)
+    second = make_pool("c", Piece("One. " * 100), MARK, Piece("Two."), MARK)
+
+    store(item, answered, first, second)
+
+    stored = read_document_of(item)["exchanges"][2]["pool"]
+    assert stored == {"like": [1, 2], "pieces": [["Two."], ["<mark>", [151_651]]]}
+    assert [one.call for one in list_exchanges(item)] == [answered, first, second]
+
+
+def test_scores_whose_beginning_is_lost_are_asked_for_again(
+    item: JobItem, texts_folder: Path
+) -> None:
+    store(item, make_pool("a"))
+    item.attempts = 2
+    store(item, make_pool("b", Piece("One."), MARK, Piece("Two."), MARK))
+    first = ModelCall.objects.order_by("place")[0].chunk
+    next(chunk for chunk in list_chunks() if chunk.name == first).path.unlink()
+
+    _, second = list_exchanges(item)
+
+    assert second.pool is None
+    assert "goes on from call 1, which is lost" in second.missing
+    assert load_calls(item).scores == {}
+
+
+def test_tokens_that_were_read_for_scores_count() -> None:
+    unknown = make_pool("b", reply=PoolingReply(((0.5,),)))
+
+    # 10 + 7 read, 3 + 0 written; the last says nothing of what it read.
+    assert count_tokens([make_call("c"), make_pool("a"), unknown]) == Tokens(17, 3, uncounted=1)
+
+
+def test_a_page_shows_the_first_scores_and_says_how_many_more() -> None:
+    rows = tuple((float(number), 0.25) for number in range(SHOWN_SCORES + 3))
+    call = make_pool("a", reply=PoolingReply(rows))
+
+    exchange = Exchange(ModelCall(), None, pool=call)
+
+    assert exchange.score_lines[1] == "2: 1  0.25"
+    assert len(exchange.score_lines) == SHOWN_SCORES
+    assert exchange.n_more_scores == 3
+
+
+def test_the_page_of_a_scored_text_escapes_it(item: JobItem) -> None:
+    store(item, make_pool("a", Piece("<script>x</script>"), MARK))
+    [exchange] = list_exchanges(item)
+
+    page = render_to_string("modeljobs/_call.html", {"exchange": exchange, "number": 1})
+
+    assert "&lt;script&gt;x&lt;/script&gt;&lt;mark&gt;" in page
+    assert "1 row of scores" in page
+    assert "1: 0.1  0.9" in page
