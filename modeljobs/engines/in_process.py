@@ -24,6 +24,7 @@ from modeljobs.engines.base import (
     EnginePermanent,
     EngineReply,
     Message,
+    Piece,
     SamplingSettings,
     TokenLogprob,
 )
@@ -262,14 +263,18 @@ class InProcessEngine(ABC):
 
     def _encode_prompt(self, request: CompletionRequest, texts: TokenTexts) -> tuple[int, ...]:
         if request.pieces:
-            ids: list[int] = []
-            for piece in request.pieces:
-                ids += texts.encode(piece.text) if piece.token_ids is None else piece.token_ids
-            return tuple(ids)
+            return self._encode_pieces(request.pieces, texts)
         if request.prompt is not None:
             return texts.encode(request.prompt, with_specials=True)
         # The template writes the special tokens itself.
         return texts.encode(texts.write_chat(request.messages))
+
+    def _encode_pieces(self, pieces: Sequence[Piece], texts: TokenTexts) -> tuple[int, ...]:
+        """The pieces' tokens one behind the other."""
+        ids: list[int] = []
+        for piece in pieces:
+            ids += texts.encode(piece.text) if piece.token_ids is None else piece.token_ids
+        return tuple(ids)
 
     def _find_limit(self, length: int, sampling: SamplingSettings, context: int) -> int:
         """How many tokens the answer may have: as asked, or what the context leaves."""

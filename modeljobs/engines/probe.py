@@ -7,7 +7,7 @@ Nothing here is counted against a job, and nothing is tried twice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from modeljobs.engines.base import (
@@ -33,7 +33,15 @@ SHOWN_MODELS = 20
 NO_SCORES = "The server was not started with a reward model, and has no scores."
 # Refusals of one door or of one field; any other one would come again at the next door.
 LOCAL_REFUSALS = frozenset(
-    {"bad_reply", "bad_request", "context_overflow", "no_chat_template", "no_pooling", "not_found"}
+    {
+        "bad_reply",
+        "bad_request",
+        "context_overflow",
+        "no_chat_template",
+        "no_generation",
+        "no_pooling",
+        "not_found",
+    }
 )
 
 
@@ -159,7 +167,11 @@ async def _knock(name: str, engine: Engine, make: Make) -> tuple[Door, EngineRep
 
 
 async def _ask_for_scores(engine: PoolingEngine) -> tuple[Door, PoolingReply | None]:
-    reply, error = await _try(engine.pool(PoolingRequest("probe/pooling", (Piece(PROMPT),))))
+    request = PoolingRequest("probe/pooling", (Piece(PROMPT),))
+    reply, error = await _try(engine.pool(request))
+    if error is not None and error.code == "unsupported_model":
+        # A language model in this process scores the words that it is asked about.
+        reply, error = await _try(engine.pool(replace(request, columns=(0,))))
     if error is not None:
         # The address is right, or nothing would have been found there.
         has_none = error.code == "not_found"

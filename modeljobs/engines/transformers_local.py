@@ -1,25 +1,45 @@
-"""A causal language model of the transformers library, in this process, on a CPU or a GPU.
+"""A model of the transformers library, in this process, on a CPU or a GPU.
 
 For models that no server has loaded, and for trying things out: one forward pass a step, written in
-plain torch, without a server's kernels. See `engines.batching` for how requests share it.
+plain torch, without a server's kernels. See `engines.batching` for how requests share it, and
+`engines.transformers_pooling` for models that score texts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import random
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from modeljobs.engines.base import EngineError, EnginePermanent, SamplingSettings
+from modeljobs.engines.base import (
+    Capabilities,
+    EngineError,
+    EnginePermanent,
+    SamplingSettings,
+)
 from modeljobs.engines.batching import Decoder, Generated, Trajectory
 from modeljobs.engines.detokenizing import TextStream
 from modeljobs.engines.in_process import InProcessEngine, LocalSettings, Runtime, TokenTexts
+from modeljobs.engines.pooling import PoolingReply, PoolingRequest
 from modeljobs.engines.shelf import Shelf
+from modeljobs.engines.transformers_pooling import (
+    EnsembleHead,
+    LayeredHead,
+    Rows,
+    ScoreJob,
+    Scorer,
+    build_language_scorer,
+    find_reward_plan,
+    load_reward_model,
+    move_head,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +48,8 @@ INSTALL = "pip install 'torch>=2.13' 'transformers>=5.23,<6'"
 # What a model's configuration calls its longest text, by family.
 LENGTH_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length")
 SUPPORTED_LAYERS = frozenset({"full_attention", "sliding_attention"})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,10 @@ class TransformersSettings(LocalSettings):
 
 
 class TransformersEngine(InProcessEngine):
-    """Runs a model of a local folder."""
+    """Runs a model of a local folder: to go on from texts, or to score them.
+
+    A language model does both: its scores are its logits. A reward model scores and does no more.
+    """
 
     kind = "transformers_local"
 
@@ -54,25 +79,70 @@ class TransformersEngine(InProcessEngine):
         super().__init__(settings, shelf=shelf)
         self._local = settings
 
-    def load(self) -> TransformersRuntime:
+    def load(self) -> LocalRuntime:
         return load_runtime(self._local)
 
+    async def open(self) -> LocalRuntime:
+        return cast(LocalRuntime, await super().open())
 
-class TransformersRuntime:
-    """A loaded model and the thread that runs it."""
+    @property
+    def capabilities(self) -> Capabilities:
+        """Which of the two the model does is known once it is loaded."""
+        known = super().capabilities
+        runtime = self._runtime
+        if isinstance(runtime, TransformersRuntime):
+            return dataclasses.replace(known, pooling=runtime.scorer is not None)
+        if runtime is not None:
+            return Capabilities(pooling=True, context_length=known.context_length)
+        return dataclasses.replace(known, pooling=True)
+
+    async def pool(self, request: PoolingRequest) -> PoolingReply:
+        """The head's numbers, or the logits, for the wanted tokens of the text."""
+        runtime = await self.open()
+        ids = self._encode_pieces(request.pieces, runtime.texts)
+        self._check_text(ids, request, runtime)
+        async with self._slots:
+            started = time.monotonic()
+            rows = await runtime.score(ids, request)
+            latency_ms = round((time.monotonic() - started) * 1000)
+        return PoolingReply(rows, model=self.name, prompt_tokens=len(ids), latency_ms=latency_ms)
+
+    def _check_text(
+        self, ids: Sequence[int], request: PoolingRequest, runtime: LocalRuntime
+    ) -> None:
+        """Refuse what cannot be scored as a whole: nothing is cut to fit."""
+        if not ids:
+            raise EnginePermanent("The text is empty: it has no tokens.", code="bad_request")
+        if len(ids) > runtime.context_length:
+            raise EnginePermanent(
+                f"The text has {len(ids):,} tokens and the model takes "
+                f"{runtime.context_length:,}: it is not scored, because a text that is cut loses "
+                "its last steps.",
+                code="context_overflow",
+            )
+        outside = [one for one in request.positions or () if not 0 <= one < len(ids)]
+        if outside:
+            raise EnginePermanent(
+                f"Token {outside[0]} of {len(ids):,} was asked for: there is none.",
+                code="bad_request",
+            )
+
+
+class LocalRuntime:
+    """A loaded model that scores texts. `scorer` is None where its numbers are no scores."""
 
     def __init__(
         self,
         texts: TokenTexts,
-        decoder: Decoder,
+        scorer: Scorer | None,
         *,
         context_length: int,
         place: Mapping[str, Any],
     ) -> None:
-        # A decoder whose step failed starts afresh by itself.
+        # A thread whose pass failed starts afresh by itself.
         self.is_broken = False
+        self.scorer = scorer
         self._texts = texts
-        self.decoder = decoder
         self._context_length = context_length
         self._place = place
 
@@ -87,6 +157,68 @@ class TransformersRuntime:
     @property
     def place(self) -> Mapping[str, Any]:
         return self._place
+
+    async def generate(
+        self, prompt: Sequence[int], sampling: SamplingSettings, *, max_tokens: int
+    ) -> list[Generated]:
+        raise EnginePermanent(
+            "The model scores texts and does not go on from them: use it with a method for reward "
+            "models.",
+            code="no_generation",
+        )
+
+    async def score(self, ids: Sequence[int], request: PoolingRequest) -> Rows:
+        """The numbers for the request's tokens, whose ids are `ids`."""
+        scorer = self.scorer
+        if scorer is None:
+            raise EnginePermanent(
+                "The model changes its logits behind its last layer: they are no scores.",
+                code="no_pooling",
+            )
+        wants_words = request.columns is not None or request.reduce == "mean"
+        if wants_words != scorer.is_vocabulary:
+            raise EnginePermanent(
+                "The model has a head of its own for scores, and was asked about words of its "
+                "vocabulary: choose the kind of reward model that it is."
+                if wants_words
+                else "The model is a language model without a head for scores, and was not asked "
+                "about words of its vocabulary: choose the kind of reward model that it is.",
+                code="unsupported_model",
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Rows] = loop.create_future()
+        job = ScoreJob(
+            ids,
+            partial(_deliver, loop, future),
+            positions=request.positions,
+            columns=request.columns,
+            reduce=request.reduce,
+        )
+        scorer.submit(job)
+        try:
+            return await future
+        finally:
+            job.is_cancelled = True
+
+    def close(self) -> None:
+        if self.scorer is not None:
+            self.scorer.close()
+
+
+class TransformersRuntime(LocalRuntime):
+    """A loaded language model and the threads that run it."""
+
+    def __init__(
+        self,
+        texts: TokenTexts,
+        decoder: Decoder,
+        scorer: Scorer | None,
+        *,
+        context_length: int,
+        place: Mapping[str, Any],
+    ) -> None:
+        super().__init__(texts, scorer, context_length=context_length, place=place)
+        self.decoder = decoder
 
     async def generate(
         self, prompt: Sequence[int], sampling: SamplingSettings, *, max_tokens: int
@@ -119,14 +251,15 @@ class TransformersRuntime:
 
     def close(self) -> None:
         self.decoder.close()
+        super().close()
 
 
 def _deliver(
     loop: asyncio.AbstractEventLoop,
-    future: asyncio.Future[Generated],
-    made: Generated | EngineError,
+    future: asyncio.Future[T],
+    made: T | EngineError,
 ) -> None:
-    """Hand what a decoder made to the loop that waits for it. Called in the decoder's thread."""
+    """Hand what a thread made to the loop that waits for it. Called in that thread."""
 
     def settle() -> None:
         if future.done():
@@ -148,8 +281,8 @@ def _make_rng(seed: int | None, sample: int) -> random.Random:
     return random.Random() if seed is None else random.Random(f"{seed}:{sample}")  # noqa: S311
 
 
-def load_runtime(settings: TransformersSettings) -> TransformersRuntime:
-    """Load the model and start its thread; EnginePermanent says what is missing or wrong."""
+def load_runtime(settings: TransformersSettings) -> LocalRuntime:
+    """Load the model and start its threads; EnginePermanent says what is missing or wrong."""
     torch, transformers = import_libraries()
     device = _find_device(torch, settings.device)
     dtype = _find_dtype(torch, settings.dtype, device)
@@ -161,6 +294,14 @@ def load_runtime(settings: TransformersSettings) -> TransformersRuntime:
     }
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, **source)
+        plan = find_reward_plan(transformers, settings.model, source)
+        if plan is not None:
+            backbone, head = load_reward_model(
+                torch, transformers, plan, settings.model, dtype=dtype, source=source
+            )
+            backbone = _place(torch, backbone, device, settings)
+            head = move_head(head, device, torch)
+            return _build_reward_runtime(torch, backbone, head, tokenizer, settings)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             settings.model, dtype=dtype, attn_implementation="sdpa", **source
         )
@@ -171,14 +312,35 @@ def load_runtime(settings: TransformersSettings) -> TransformersRuntime:
             "allow_download lets it fetch one.",
             code="model_not_found",
         ) from None
+    return build_runtime(torch, _place(torch, model, device, settings), tokenizer, settings)
+
+
+def _place(torch: Any, model: Any, device: str, settings: TransformersSettings) -> Any:
+    """The model where it is to run."""
     try:
-        model = model.to(device).eval()
+        return model.to(device).eval()
     except torch.OutOfMemoryError:
         raise EnginePermanent(
             f"The model {settings.model!r} does not fit into the memory of {device!r}.",
             code="out_of_memory",
         ) from None
-    return build_runtime(torch, model, tokenizer, settings)
+
+
+def _build_reward_runtime(
+    torch: Any,
+    backbone: Any,
+    head: LayeredHead | EnsembleHead,
+    tokenizer: Any,
+    settings: TransformersSettings,
+) -> LocalRuntime:
+    """A runtime of a model that scores and does no more."""
+    context_length = find_context_length(backbone.config, settings.context_length)
+    return LocalRuntime(
+        TokenTexts(tokenizer),
+        Scorer(torch, backbone, head, rows=settings.max_sequences),
+        context_length=context_length,
+        place=_describe_place(torch, backbone, context_length),
+    )
 
 
 def build_runtime(
@@ -194,17 +356,24 @@ def build_runtime(
         context_length=context_length,
         ends=_find_ends(model, tokenizer),
     )
+    _try_out(decoder)
+    return TransformersRuntime(
+        TokenTexts(tokenizer),
+        decoder,
+        build_language_scorer(torch, model, rows=settings.max_sequences),
+        context_length=context_length,
+        place=_describe_place(torch, model, context_length),
+    )
+
+
+def _describe_place(torch: Any, model: Any, context_length: int) -> dict[str, Any]:
     parameter = next(model.parameters())
-    place = {
+    return {
         "device": _name_device(torch, parameter.device),
         "dtype": str(parameter.dtype).removeprefix("torch."),
         "context_length": context_length,
         "torch": str(torch.__version__),
     }
-    _try_out(decoder)
-    return TransformersRuntime(
-        TokenTexts(tokenizer), decoder, context_length=context_length, place=place
-    )
 
 
 def import_libraries() -> tuple[Any, Any]:

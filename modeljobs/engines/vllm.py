@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from modeljobs.engines.base import (
     Piece,
 )
 from modeljobs.engines.openai_compatible import OpenAICompatibleEngine, ServerSettings
-from modeljobs.engines.pooling import PoolingReply, PoolingRequest
+from modeljobs.engines.pooling import PoolingReply, PoolingRequest, narrow_rows
 from modeljobs.engines.rates import RateLimit
 from modeljobs.engines.wire import BadReply, read_pooling, read_tokens
 
@@ -58,6 +59,7 @@ class VLLMEngine(OpenAICompatibleEngine):
             chat=True,
             completions=True,
             pooling=True,
+            json_schema=self._holds_to_schema,
             context_length=self._settings.context_length,
         )
 
@@ -87,7 +89,11 @@ class VLLMEngine(OpenAICompatibleEngine):
             raise
 
     async def pool(self, request: PoolingRequest) -> PoolingReply:
-        """The reward model's numbers for the request's text."""
+        """The reward model's numbers for the request's text.
+
+        They are asked for as the head gives them (`use_activation`): half precision makes an exact
+        zero of a small probability. Servers that do not know the field send probabilities.
+        """
         ids = await self._encode_pieces(request.pieces)
         body = {
             "model": self._settings.model,
@@ -95,13 +101,15 @@ class VLLMEngine(OpenAICompatibleEngine):
             "task": TOKEN_TASK,
             "encoding_format": "float",
             "add_special_tokens": False,
+            "use_activation": False,
         }
         async with self._slots:
             started = time.monotonic()
             document = await self._exchange("POST", "/pooling", content=json.dumps(body).encode())
             latency_ms = round((time.monotonic() - started) * 1000)
         try:
-            return read_pooling(document, latency_ms=latency_ms)
+            reply = read_pooling(document, latency_ms=latency_ms)
+            return reply if ids is None else _narrow_reply(reply, request, ids)
         except BadReply as error:
             raise self._refuse_reply(str(error)) from None
 
@@ -139,3 +147,15 @@ class VLLMEngine(OpenAICompatibleEngine):
             return read_tokens(document)
         except BadReply as error:
             raise self._refuse_reply(str(error)) from None
+
+
+def _narrow_reply(
+    reply: PoolingReply, request: PoolingRequest, ids: tuple[int, ...]
+) -> PoolingReply:
+    """The reply with the rows that are wanted; BadReply where the server read another text."""
+    if request.positions is not None and reply.prompt_tokens not in (None, len(ids)):
+        raise BadReply(f"counts {reply.prompt_tokens:,} tokens where {len(ids):,} were sent")
+    try:
+        return dataclasses.replace(reply, scores=narrow_rows(reply.scores, request, ids))
+    except ValueError as error:
+        raise BadReply(str(error)) from None

@@ -42,12 +42,14 @@ def build_body(
     prompt_ids: Sequence[int] | None = None,
     returns_token_ids: bool = False,
     continues_final_message: bool = False,
+    holds_to_schema: bool = False,
 ) -> dict[str, Any]:
     """The request's JSON. Settings that are None are left to the server.
 
-    `prompt_ids` are the raw prompt's tokens, where they are known. The last two are for servers
-    that know vLLM's fields: to name the sampled tokens, and to go on from a last turn by the
-    assistant as it stands; others begin a turn of their own behind it, or refuse it.
+    `prompt_ids` are the raw prompt's tokens, where they are known. Two are for servers that know
+    vLLM's fields: to name the sampled tokens, and to go on from a last turn by the assistant as it
+    stands; others begin a turn of their own behind it, or refuse it. With `holds_to_schema` the
+    request's form, if it has one, goes along as `response_format`.
     """
     sampling = request.sampling
     body: dict[str, Any] = {k: v for k, v in extra.items() if k not in OWN_FIELDS}
@@ -76,6 +78,15 @@ def build_body(
             body.setdefault("add_special_tokens", False)
     if returns_token_ids:
         body["return_token_ids"] = True
+    if holds_to_schema and request.form is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {
+                "name": request.form.name,
+                "strict": True,
+                "schema": dict(request.form.schema),
+            },
+        }
     return body
 
 

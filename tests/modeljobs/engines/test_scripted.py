@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 
 from modeljobs.engines.base import CompletionRequest, EngineReply, Message, SamplingSettings
 from modeljobs.engines.scripted import GREETING, ScriptedEngine, ScriptSettings
+from modeljobs.engines.scripted_rollouts import MARK
+from modeljobs.methods.answers import extract_answer
 from modeljobs.methods.parsing import Unparsed, find_object
 from modeljobs.methods.rule_injection import INJECTED_CLASSES
+from modeljobs.tiny.problems import draw_problem
 
 EXACT = {
     "malformed_rate": 0.0,
@@ -155,3 +160,68 @@ def test_a_class_without_a_rule_for_the_solution_is_said() -> None:
 def test_a_rate_that_is_no_share_is_refused() -> None:
     with pytest.raises(ValueError, match="drift_rate must be between 0 and 1, not 1.5"):
         ScriptSettings(drift_rate=1.5)
+
+
+# --- Rollouts -------------------------------------------------------------------------------------
+
+SUMS = draw_problem(random.Random(4), split="held_out", size="large")
+
+
+def roll(
+    steps: Sequence[str] = (),
+    *,
+    question: str = SUMS.text,
+    key: str = "a",
+    seed: int = 1,
+    n: int = 1,
+) -> list[str]:
+    request = CompletionRequest(
+        key,
+        messages=(Message("user", "…"),),
+        sampling=SamplingSettings(n=n, seed=seed),
+        metadata={"task": "rollout", "question": question, "steps": tuple(steps)},
+    )
+    return [one.text for one in ask(request).completions]
+
+
+def answer_of(text: str) -> int:
+    found = extract_answer(text)
+    assert not isinstance(found, Unparsed)
+    return int(found.text)
+
+
+@pytest.mark.parametrize("done", range(len(SUMS.steps)))
+def test_a_rollout_goes_on_with_the_sums_and_slips_now_and_then(done: int) -> None:
+    texts = roll(SUMS.steps[:done], n=200)
+    right = sum(answer_of(text) == SUMS.answer for text in texts)
+    # 200 at 0.9: 180 with a standard deviation of 4.
+    assert 155 <= right < 200
+    assert all(text.startswith(MARK) for text in texts)
+
+
+def test_a_rollout_goes_on_from_a_wrong_step_as_it_stands() -> None:
+    first, *others = SUMS.steps
+    right = SUMS.equations[0].result
+    answers = [answer_of(text) for text in roll([first.replace(str(right), str(right + 7))], n=20)]
+    assert SUMS.answer not in answers
+
+
+def test_a_rollout_follows_from_its_seed_and_not_from_who_asks() -> None:
+    assert roll(key="a", n=20) == roll(key="b", n=20) != roll(seed=2, n=20)
+
+
+@pytest.mark.parametrize(
+    ("question", "steps"),
+    [
+        ("What is $2+2$?", ()),
+        (SUMS.text, SUMS.steps),
+        (SUMS.text, ("No sum at all.",)),
+        ("A farm has 12 apples. How many?", ()),
+    ],
+)
+def test_of_what_is_no_such_problem_it_says_that_it_knows_nothing(
+    question: str, steps: tuple[str, ...]
+) -> None:
+    [text] = roll(steps, question=question)
+    assert text.startswith(GREETING)
+    assert isinstance(extract_answer(text), Unparsed)
