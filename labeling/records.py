@@ -86,7 +86,7 @@ class Score:
     """A model's number for a step, with what is needed to read it again.
 
     `raw` is as the model gave it; `scale` says what it is ("probability", "logit", "difference",
-    "critic" in [-1, 1], "mc_estimate", "label"); `rule` is the threshold rule in force
+    "margin", "critic" in [-1, 1], "mc_estimate", "label"); `rule` is the threshold rule in force
     (">=0.5", "difference>-0.05"), empty where none was applied.
     """
 

@@ -42,6 +42,7 @@ from modeljobs.item_engine import ItemEngine
 from modeljobs.item_sandbox import MakeSandbox, RunSandbox, open_sandbox
 from modeljobs.methods.base import CallMade, CodeRan, CodeRunner, Failed, Produced, StepChecked
 from modeljobs.methods.catalog import get_method
+from modeljobs.methods.sharing import Shared, bind_method
 from modeljobs.models import JobItem, ModelJob
 from modeljobs.sandbox.base import SandboxError, SandboxUnavailable
 from modeljobs.services import leases, results
@@ -55,6 +56,8 @@ from modeljobs.services.jobs import (
 )
 from modeljobs.services.leases import Lease, LeaseLost
 from modeljobs.services.results import JobContext, OpenItem
+from modeljobs.services.rollouts import ItemRollouts, StoredChunks
+from modeljobs.services.verdicts import StoredVerdicts
 from modeljobs.services.workers import stopping
 from modeljobs.texts import TextStoreError
 from workbench.errors import WorkbenchError
@@ -76,9 +79,11 @@ ENGINE_WIDE = frozenset(
         "engine_failed",
         "missing_extra",
         "model_not_found",
+        "no_chat",
         "no_chat_template",
         "no_checkpoint",
         "no_device",
+        "no_generation",
         "no_pooling",
         "unsupported_model",
         "not_found",
@@ -274,6 +279,8 @@ class Run:
     stop: Stop | None = None
     books: Books = field(init=False)
     checkpoints: Checkpoints = field(init=False)
+    chunks: StoredChunks = field(init=False)
+    verdicts: StoredVerdicts = field(init=False)
     in_flight: dict[asyncio.Task[None], OpenItem] = field(default_factory=dict)
     # Items whose method has ended: these are stored, whatever happens to the run.
     storing: set[int] = field(default_factory=set)
@@ -293,6 +300,8 @@ class Run:
     def __post_init__(self) -> None:
         self.books = Books(job_id=self.job_id, snapshot=self.snapshot, clock=self.clock)
         self.checkpoints = Checkpoints(self.desk, self._store_together)
+        self.chunks = StoredChunks(desk=self.desk, job_id=self.job_id)
+        self.verdicts = StoredVerdicts(desk=self.desk, now=self.now)
 
     @property
     def job_id(self) -> int:
@@ -440,7 +449,8 @@ class Run:
     ) -> Ending:
         """Take each event of the method as it comes."""
         products: list[Produced] = []
-        events = self.context.method.run(
+        method = bind_method(self.context.method, self._share(item, save))
+        events = method.run(
             item.input,
             engine=engine,
             settings=self.context.parameters,
@@ -467,6 +477,16 @@ class Run:
         if not products:
             return Failed("no_product", "The method came to an end without making anything.")
         return products
+
+    def _share(self, item: OpenItem, save: Callable[[], Awaitable[None]]) -> Shared:
+        """What the item may have of others, and they of it."""
+        rollouts = ItemRollouts(
+            stored=self.chunks,
+            attach=item.evidence.attach_chunk,
+            keep=item.evidence.keep_chunk,
+            save=save,
+        )
+        return Shared(rollouts=rollouts, verdicts=self.verdicts)
 
     @contextlib.asynccontextmanager
     async def _open_code(self, item: OpenItem) -> AsyncIterator[CodeRunner | None]:

@@ -1,8 +1,10 @@
 """A scripted engine: no model, only seeded rules. For the demo and for tests, and it says so.
 
 It reads what is asked from the request's metadata, not from its words, and answers as a model that
-follows the injection prompt would, slips included. The answer depends on the seed and the request
-key alone. What it does not know how to answer, it answers with a sentence that says what it is.
+follows the injection prompt would, slips included; it goes on with solutions of generated sums (see
+`scripted_rollouts`). The answer depends on the seed and the request key alone, that of a rollout on
+the request's seed. What it does not know how to answer, it answers with a sentence that says what
+it is.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modeljobs.engines.base import Capabilities, Completion, CompletionRequest, EngineReply
+from modeljobs.engines.scripted_rollouts import write_rollout
 from modeljobs.methods.rule_injection import RuleInjection, inject_by_rule
 
 GREETING = "This is the scripted engine: no model has read your message."
@@ -99,6 +102,8 @@ class ScriptedEngine:
 
     def _write_answer(self, request: CompletionRequest, index: int) -> str:
         metadata = request.metadata
+        if metadata.get("task") == "rollout":
+            return self._write_rollout(request, index)
         if metadata.get("task") != "injection":
             return GREETING
         seed = f"{self._settings.seed}:{request.key}:{index}"
@@ -108,6 +113,14 @@ class ScriptedEngine:
             return f"{GREETING} No rule fits this solution."
         rng = random.Random(f"slips:{seed}")  # noqa: S311 (not a secret)
         return self._write_reply(made, question, steps, rng)
+
+    def _write_rollout(self, request: CompletionRequest, index: int) -> str:
+        """By the request's seed and not its key: a prefix that is shared is the same for all."""
+        seed = f"rollout:{self._settings.seed}:{request.sampling.seed}:{index}"
+        question = str(request.metadata["question"])
+        steps = [str(step) for step in request.metadata["steps"]]
+        rng = random.Random(seed)  # noqa: S311 (not a secret)
+        return write_rollout(question, steps, rng) or f"{GREETING} It can only do generated sums."
 
     def _write_reply(
         self, made: RuleInjection, question: str, steps: Sequence[str], rng: random.Random

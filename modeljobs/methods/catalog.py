@@ -6,11 +6,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from modeljobs.methods.base import Method
+from modeljobs.methods.critic import CriticMethod
 from modeljobs.methods.genprm import GenprmMethod
 from modeljobs.methods.injection import InjectionMethod
+from modeljobs.methods.prm.method import PrmMethod
+from modeljobs.methods.r_prm import RprmMethod
+from modeljobs.methods.rpe import RpeMethod
+from modeljobs.methods.rule_method import RuleInjectionMethod
+from modeljobs.methods.think_prm import ThinkPrmMethod
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {method.name: method for method in (InjectionMethod(), GenprmMethod())}
+    {
+        method.name: method
+        for method in (
+            InjectionMethod(),
+            GenprmMethod(),
+            RpeMethod(),
+            PrmMethod(),
+            CriticMethod(),
+            RprmMethod(),
+            ThinkPrmMethod(),
+            RuleInjectionMethod(),
+        )
+    }
 )
 
 

@@ -19,6 +19,10 @@ from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError, Sandbox
 
 PACKAGE = "math-verify"
 
+# A time-out takes seconds, and an item may bring hundreds of such answers: after so many of them
+# its other pairs are left open at once.
+MOST_TIMEOUTS = 16
+
 # Runs one of our blocks: (key, code) -> what it printed. Raises SandboxError.
 RunCode = Callable[[str, str], Awaitable[CodeResult]]
 
@@ -90,6 +94,7 @@ class MathVerifyChecker:
     def __init__(self, run_code: RunCode, *, version: str) -> None:
         self._run_code = run_code
         self._version = version
+        self._timeouts = 0
 
     @property
     def version(self) -> str:
@@ -109,6 +114,8 @@ class MathVerifyChecker:
             return self._leave_open("too_long")
         if mine == theirs:
             return AnswerVerdict(True, self._signature)
+        if self._timeouts >= MOST_TIMEOUTS:
+            return self._leave_open("too_many_timeouts")
         key = json.dumps([mine, theirs])
         try:
             result = await self._run_code(key, write_block(mine, theirs))
@@ -127,6 +134,7 @@ class MathVerifyChecker:
 
     def _read_result(self, result: CodeResult) -> AnswerVerdict:
         if result.status is CodeStatus.TIMEOUT:
+            self._timeouts += 1
             return self._leave_open("timed_out")
         if result.status is not CodeStatus.OK:
             return self._leave_open("checker_failed")

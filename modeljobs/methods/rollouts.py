@@ -134,6 +134,11 @@ class RolloutCache(Protocol):
         An error of `sample` goes to its caller, and the next one tries.
         """
 
+    def note(self, key: ChunkKey, chunk: Chunk, call_key: str) -> None:
+        """Called within `sample`, when the reply to that request has made the chunk whole and
+        before the call is handed on: who stores the one with the other loses neither.
+        """
+
 
 @dataclass(slots=True)
 class MemoryRolloutCache:
@@ -148,6 +153,9 @@ class MemoryRolloutCache:
             if known is None:
                 known = self.chunks[key] = await sample()
             return known
+
+    def note(self, key: ChunkKey, chunk: Chunk, call_key: str) -> None:
+        """Nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from labeling.records import Solution
-from modeljobs.engines.base import Engine
+from modeljobs.engines.base import Engine, EnginePermanent
 from modeljobs.engines.options import Option
 from modeljobs.methods.answer_checks import VerdictCache
 from modeljobs.methods.base import CodeRunner, Event, Failed, ItemInput
@@ -24,6 +23,7 @@ from modeljobs.methods.rollouts import INSTRUCTION, TEMPLATE_VERSION, RolloutCac
 from modeljobs.methods.rpe_labels import read_rule
 from modeljobs.methods.rpe_options import ANSWER_OPTIONS, LABEL_OPTIONS, SAMPLING_OPTIONS
 from modeljobs.methods.rpe_work import METHOD, METHOD_VERSION, RolloutWork
+from modeljobs.methods.sharing import Shared
 from modeljobs.methods.streams import Emit, stream_events
 
 
@@ -63,6 +63,10 @@ class RpeMethod:
     def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
         return bool(settings["checker"] == "math_verify")
 
+    def bind(self, shared: Shared) -> RpeMethod:
+        """See `SharingMethod`."""
+        return replace(self, cache=shared.rollouts, verdicts=shared.verdicts)
+
     async def run(
         self,
         item: ItemInput,
@@ -75,7 +79,14 @@ class RpeMethod:
         """1. Refuse what cannot be rolled out. 2. Pass@1. 3. All prefixes at once, and the
         solution's own answer. 4. Read the counts.
         """
-        if failure := find_unfit(item.solution, settings) or find_missing_checker(settings, code):
+        if not engine.capabilities.chat:
+            # About the engine and not the item: all items would meet the same refusal.
+            raise EnginePermanent(
+                f"The engine {engine.name!r} takes no chats; a policy goes on from the beginning "
+                "of its own turn in one.",
+                code="no_chat",
+            )
+        if failure := find_unfit(item, settings) or find_missing_checker(settings, code):
             yield failure
             return
 
@@ -96,8 +107,9 @@ class RpeMethod:
                 yield event
 
 
-def find_unfit(solution: Solution, settings: Mapping[str, Any]) -> Failed | None:
+def find_unfit(item: ItemInput, settings: Mapping[str, Any]) -> Failed | None:
     """Why a solution cannot be rolled out."""
+    solution = item.solution
     problem = ""
     if not solution.problem.text.strip():
         problem = "The problem has no text."
@@ -108,9 +120,8 @@ def find_unfit(solution: Solution, settings: Mapping[str, Any]) -> Failed | None
     if problem:
         return Failed("unsuitable_source", problem)
     if not (solution.problem.reference_answer or "").strip():
-        return Failed(
-            "no_reference", "The problem has no reference answer to compare the rollouts with."
-        )
+        sentence = "The problem has no reference answer to compare the rollouts with."
+        return Failed("no_reference", item.no_reference or sentence)
     try:
         read_rule(settings)
     except ValueError as error:

@@ -51,7 +51,8 @@ SAMPLING_OPTIONS = (
         "share_rollouts",
         "bool",
         "Share rollouts",
-        help="A prefix that several solutions begin with is sampled once.",
+        help="A prefix that several solutions begin with is sampled once, and a later job with the "
+        "same model and sampler has its rollouts too, whatever its seed.",
         default=True,
     ),
     Option(

@@ -59,7 +59,7 @@ from modeljobs.methods.rpe_reading import (
     read_counts,
 )
 from modeljobs.methods.streams import Emit
-from modeljobs.sandbox.base import CodeResult, CodeStatus
+from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
 
 METHOD = "rpe"
 METHOD_VERSION = "1"
@@ -67,6 +67,8 @@ KIND = "rpe"
 KIND_START = "rpe_start"
 # Requests of one item in flight; the run has a bound of its own over all items.
 IN_FLIGHT = 32
+# Comparisons in one session of the sandbox.
+SESSION_BLOCKS = 16
 SHOWN_CHARACTERS = 80
 
 _TRUNCATED = frozenset({"length", "max_tokens"})
@@ -223,8 +225,7 @@ class RolloutWork:
                 is_sampled = True
                 return await sample()
 
-            key = ChunkKey(site.fingerprint, number, self._engine.revision)
-            chunk = await self._cache.fetch(key, note_and_sample)
+            chunk = await self._cache.fetch(self._name_chunk(site, number), note_and_sample)
             if chunk.origin == origin and not is_sampled:
                 # An earlier attempt at this item made it: its calls are stored, and asking again
                 # costs nothing and gives the events once more.
@@ -243,20 +244,34 @@ class RolloutWork:
         """
         size = self._sampler.chunk
         wanted = [size] if self._engine.capabilities.n else [1] * size
-        replies = await finish_all(
-            self._ask(site, number, part, n, origin) for part, n in enumerate(wanted)
+        replies: dict[int, EngineReply] = {}
+        await finish_all(
+            self._ask(site, number, part, n, origin, replies) for part, n in enumerate(wanted)
         )
-        part = len(wanted)
-        rollouts = [rollout for reply in replies for rollout in _read_rollouts(reply)]
-        while len(rollouts) < size:
-            reply = await self._ask(site, number, part, size - len(rollouts), origin)
-            rollouts.extend(_read_rollouts(reply))
-            replies.append(reply)
-            part += 1
-        seed = derive_chunk_seed(self._seed, site.fingerprint, number, 0)
-        return Chunk(tuple(rollouts[:size]), origin, seed, replies[0].model)
+        while (missing := size - _count_rollouts(replies)) > 0:
+            await self._ask(site, number, len(replies), missing, origin, replies)
+        return self._build_chunk(site, number, origin, replies)
 
-    async def _ask(self, site: Site, number: int, part: int, n: int, origin: str) -> EngineReply:
+    def _build_chunk(
+        self, site: Site, number: int, origin: str, replies: Mapping[int, EngineReply]
+    ) -> Chunk:
+        rollouts = [one for part in sorted(replies) for one in _read_rollouts(replies[part])]
+        seed = derive_chunk_seed(self._seed, site.fingerprint, number, 0)
+        return Chunk(tuple(rollouts[: self._sampler.chunk]), origin, seed, replies[0].model)
+
+    def _name_chunk(self, site: Site, number: int) -> ChunkKey:
+        return ChunkKey(site.fingerprint, number, self._engine.revision)
+
+    async def _ask(
+        self,
+        site: Site,
+        number: int,
+        part: int,
+        n: int,
+        origin: str,
+        replies: dict[int, EngineReply],
+    ) -> None:
+        """Ask for one part of a chunk, and add the reply to those that there are."""
         request = build_chunk_request(
             f"{origin}/{part}",
             site.prefix,
@@ -266,9 +281,11 @@ class RolloutWork:
             sampler=self._sampler,
         )
         purpose = "pass@1" if site.position < 0 else "rollout"
-        reply = await self._complete(request)
+        reply = replies[part] = await self._complete(request)
+        if self._cache is not None and _count_rollouts(replies) >= self._sampler.chunk:
+            whole = self._build_chunk(site, number, origin, replies)
+            self._cache.note(self._name_chunk(site, number), whole, request.key)
         await self._emit(CallMade(CallRecord(request, reply, purpose)))
-        return reply
 
     async def _complete(self, request: CompletionRequest) -> EngineReply:
         """The reply. After the first failure nothing more is asked, and it is raised again."""
@@ -286,10 +303,12 @@ class RolloutWork:
     def _choose_checker(
         self, settings: Mapping[str, Any], code: CodeRunner | None, verdicts: VerdictCache | None
     ) -> AnswerChecker:
-        cache = MemoryVerdictCache() if verdicts is None else verdicts
         if settings["checker"] == "plain" or code is None:
-            return CachedChecker(PlainChecker(percent=settings["percent"]), cache)
-        runner = _AnswerRunner(code, self._item.key, self._emit)
+            # Quicker than any look-up.
+            plain = PlainChecker(percent=settings["percent"])
+            return CachedChecker(plain, MemoryVerdictCache())
+        cache = MemoryVerdictCache() if verdicts is None else verdicts
+        runner = AnswerRunner(code, self._item.key, self._emit)
         return CachedChecker(MathVerifyChecker(runner.run, version=find_version() or ""), cache)
 
     async def _judge(self, rollout: Rollout, prefix: Prefix) -> Judged:
@@ -335,13 +354,11 @@ class RolloutWork:
 
     async def _report_start(self) -> None:
         suspect = find_suspect(self._start.all_judged, least_share=self._suspect_share)
-        facts = {
-            "of": "completer",
-            "suspect": suspect._replace(answer=_clip(suspect.answer))._asdict()
-            if suspect
-            else None,
-        }
-        summary = {**self._summarise(self._start), **facts}
+        doubt = None
+        if suspect is not None:
+            shown = suspect._replace(answer=_clip(suspect.answer))
+            doubt = shown._asdict() | {"whole": suspect.answer}
+        summary = {**self._summarise(self._start), "of": "completer", "suspect": doubt}
         await self._emit(StepChecked(0, KIND_START, summary, self._detail(self._start)))
 
     async def _report_step(self, site: Site) -> None:
@@ -474,28 +491,48 @@ class RolloutWork:
         }
 
 
-class _AnswerRunner:
-    """Runs comparisons in the item's sandbox: one session until a block ends badly in it.
+class AnswerRunner:
+    """Runs comparisons in the item's sandbox: a few in each session, and none after a block that
+    ended badly in it.
 
-    After a time-out a session would run its earlier blocks again; a fresh one need not.
+    A session that lost its interpreter would run its earlier blocks again, unseen and for nothing:
+    no comparison needs another. A fresh session for each would cost a fork for each.
     """
 
     def __init__(self, code: CodeRunner, item_key: str, emit: Emit) -> None:
         self._code = code
         self._item_key = item_key
         self._emit = emit
-        self._ended = 0
+        self._session = 0
+        self._blocks = 0
 
     async def run(self, key: str, block: str) -> CodeResult:
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-        session = self._ended
-        record = await self._code.run(
-            f"{self._item_key}/answers/{session}", f"{self._item_key}/answer/{digest}", block
-        )
-        if record.result.status is not CodeStatus.OK and session == self._ended:
-            self._ended += 1
+        if self._blocks >= SESSION_BLOCKS:
+            self._leave(self._session)
+        session = self._session
+        self._blocks += 1
+        try:
+            record = await self._code.run(
+                f"{self._item_key}/answers/{session}", f"{self._item_key}/answer/{digest}", block
+            )
+        except SandboxError:
+            self._leave(session)
+            raise
+        if record.result.status is not CodeStatus.OK:
+            self._leave(session)
         await self._emit(CodeRan(record))
         return record.result
+
+    def _leave(self, session: int) -> None:
+        """Go on in a new session, unless somebody did so already."""
+        if session == self._session:
+            self._session += 1
+            self._blocks = 0
+
+
+def _count_rollouts(replies: Mapping[int, EngineReply]) -> int:
+    return sum(len(reply.completions) for reply in replies.values())
 
 
 def _read_rollouts(reply: EngineReply) -> list[Rollout]:

@@ -39,7 +39,7 @@ from modeljobs.sandbox.frames import HEADER, MAX_CODE_CHARS, max_reply, pack, un
 
 NAME = "isolated"
 # Raised when the same code could come to another result.
-VERSION = "1"
+VERSION = "2"
 
 START_S = 120.0
 # How often a block is given to an interpreter that is lost before it, or with its runner.

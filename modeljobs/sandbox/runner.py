@@ -302,7 +302,8 @@ class Runner:
                 "landlock": landlock.find_version(),
                 "python": platform.python_version(),
                 "packages": {
-                    name: str(import_module(name).__version__) for name in self._settings.packages
+                    name: str(getattr(import_module(name), "__version__", ""))
+                    for name in self._settings.packages
                 },
             }
         )

@@ -38,6 +38,9 @@ _STANDARD = (
 )
 # The parts of each package that take long to import.
 _MODULES: Mapping[str, tuple[str, ...]] = {
+    "antlr4": ("antlr4",),
+    "latex2sympy2_extended": ("latex2sympy2_extended",),
+    "math_verify": ("math_verify",),
     "mpmath": ("mpmath",),
     "numpy": ("numpy", "numpy.random"),
     "scipy": (
@@ -49,6 +52,19 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
         *("sympy.plotting", "sympy.stats"),
     ),
 }
+
+
+# One of each kind of answer, so that the parser's tables know them all.
+_PAIRS = (
+    ("\\frac{1}{2}", "0.5"),
+    ("7", "8"),
+    ("x^2-1", "(x-1)(x+1)"),
+    ("2\\sqrt{3}", "\\sqrt{12}"),
+    ("(1,2)", "(2,1)"),
+    ("\\{1,2\\}", "\\{2,3\\}"),
+    ("[0,1)", "(-\\infty,2]"),
+    ("x=\\pi", "\\text{no}"),
+)
 
 
 def load_libraries(packages: Collection[str]) -> None:
@@ -69,6 +85,8 @@ def load_libraries(packages: Collection[str]) -> None:
         _use_sympy()
     if "scipy" in packages:
         _use_scipy()
+    if "math_verify" in packages:
+        _use_math_verify()
     os.environ.clear()
     gc.collect()
     # Shared pages stay shared only while nobody counts the objects on them.
@@ -95,6 +113,18 @@ def _use_scipy() -> None:
     matrix = numpy.eye(3) + 1
     repr(numpy.linalg.inv(matrix) @ matrix)
     scipy.linalg.solve(matrix, numpy.ones(3))
+
+
+def _use_math_verify() -> None:
+    """Its parser builds its tables at the first text, each a little further."""
+    import math_verify
+
+    def read(text: str) -> list[object]:
+        found: list[object] = math_verify.parse(f"${text}$", parsing_timeout=None)
+        return found
+
+    for answer, reference in _PAIRS:
+        math_verify.verify(read(reference), read(answer), timeout_seconds=None)
 
 
 def run_zygote(control: socket.socket, confinement: Confinement, *, apart: bool) -> NoReturn:

@@ -138,7 +138,7 @@ def claim_items(
     )
     return list(
         JobItem.objects.filter(pk__in=ids, lease_token=token)
-        .select_related("solution__problem__family")
+        .select_related("solution__problem__family", "solution__problem__doubt")
         .prefetch_related("solution__steps")
         .order_by("pk")
     )

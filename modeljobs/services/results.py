@@ -23,7 +23,7 @@ from labeling.models import Solution
 from labeling.services.injections import record_injection
 from labeling.services.suggestions import record_suggestion
 from modeljobs.methods.base import (
-    CallRecord,
+    AnyCall,
     CodeRecord,
     Failed,
     ItemInput,
@@ -32,7 +32,13 @@ from modeljobs.methods.base import (
     Produced,
     StepChecked,
 )
-from modeljobs.models import CodeRun, JobItem, ModelCall, StepEvidence
+from modeljobs.models import (
+    CodeRun,
+    JobItem,
+    ModelCall,
+    ReferenceDoubt,
+    StepEvidence,
+)
 from modeljobs.services import leases
 from modeljobs.services.calls import (
     CALL_COLUMNS,
@@ -55,9 +61,14 @@ from modeljobs.services.evidence import (
     settle_evidence,
 )
 from modeljobs.services.leases import Lease, LeaseLost, Spent, Tally
+from modeljobs.services.rollouts import ChunkRow, insert_chunks, pack_chunks
 from workbench.errors import WorkbenchError
 
 PRODUCER_LIMIT = 120
+NO_REFERENCE = (
+    "The problem's reference answer was found to be wrong, and no other one was given: say what is "
+    "right where the doubt was decided on."
+)
 # What a result depends on besides solution and labels: two jobs alike in these, with the same
 # labels, said the same.
 SETTINGS_OF_IDENTITY = (
@@ -146,17 +157,33 @@ def build_input(row: JobItem) -> ItemInput:
     again = Tally.of(row).round
     if again:
         key = f"{key}:again{again}"
-    return ItemInput(key=key, solution=build_solution(row.solution), unit=row.unit)
+    doubt = ReferenceDoubt.objects.filter(
+        problem=row.solution.problem_id, state=ReferenceDoubt.State.WRONG
+    ).first()
+    corrected = "" if doubt is None else doubt.corrected_answer.strip()
+    return ItemInput(
+        key=key,
+        solution=build_solution(row.solution, doubt=doubt),
+        unit=row.unit,
+        no_reference=NO_REFERENCE if doubt is not None and not corrected else "",
+    )
 
 
-def build_solution(row: Solution) -> records.Solution:
-    """The row as a record, without labels: a method is not to see what people said."""
+def build_solution(row: Solution, *, doubt: ReferenceDoubt | None = None) -> records.Solution:
+    """The row as a record, without labels: a method is not to see what people said.
+
+    `doubt` is one by which the problem's reference answer is wrong: the right one stands in it, or
+    none is known.
+    """
     problem = row.problem
+    reference = problem.reference_answer
+    if doubt is not None:
+        reference = doubt.corrected_answer.strip() or None
     return records.Solution(
         problem=records.Problem(
             text=problem.text,
             source_id=problem.source_key,
-            reference_answer=problem.reference_answer,
+            reference_answer=reference,
             reference_solution=problem.reference_solution,
             family=problem.family.key,
             domain=problem.domain,
@@ -257,13 +284,15 @@ class _Piece:
     """
 
     item: OpenItem
-    calls: tuple[CallRecord, ...]
+    calls: tuple[AnyCall, ...]
     runs: tuple[CodeRecord, ...]
     steps: tuple[StepChecked, ...]
     tokens: Tokens
     call_rows: list[Row]
     run_rows: list[Row]
     step_rows: list[StepEvidence]
+    chunk_rows: list[ChunkRow]
+    waiting_chunks: int
 
 
 def _pack(item: OpenItem, *, now: datetime) -> _Piece:
@@ -271,16 +300,24 @@ def _pack(item: OpenItem, *, now: datetime) -> _Piece:
     that is not there.
     """
     calls = tuple(item.calls.unsaved)
+    # After the calls: a chunk is attached to its call before that is added.
+    chunks, waiting = item.evidence.list_chunks(calls)
     runs = tuple(item.evidence.unsaved_runs)
     steps = tuple(item.evidence.unsaved_steps)
     call_rows: list[Row] = []
     run_rows: list[Row] = []
-    if calls or runs:
+    chunk_rows: list[ChunkRow] = []
+    if calls or runs or chunks:
         exchanges, call_rows = pack_calls(item.row, item.calls, calls, now=now)
         blocks, run_rows = pack_runs(item.row, item.evidence, runs, now=now)
-        chunk = write_document(exchanges=exchanges, **({"runs": blocks} if blocks else {}))
+        rollouts, chunk_rows = pack_chunks(chunks, job_id=item.row.job_id, now=now)
+        parts = {"runs": blocks, "rollouts": rollouts}
+        given = {name: part for name, part in parts.items() if part}
+        chunk = write_document(exchanges=exchanges, **given)
         call_rows = [(chunk, *row) for row in call_rows]
         run_rows = [(chunk, *row) for row in run_rows]
+        for row, _ in chunk_rows:
+            row.chunk = chunk
     return _Piece(
         item=item,
         calls=calls,
@@ -290,6 +327,8 @@ def _pack(item: OpenItem, *, now: datetime) -> _Piece:
         call_rows=call_rows,
         run_rows=run_rows,
         step_rows=pack_steps(item.row, item.evidence, steps, now=now),
+        chunk_rows=chunk_rows,
+        waiting_chunks=waiting,
     )
 
 
@@ -317,13 +356,20 @@ def _insert(pieces: Sequence[_Piece]) -> None:
         insert_rows(CodeRun, RUN_COLUMNS, rows)
     if steps := [row for piece in pieces for row in piece.step_rows]:
         insert_steps(steps)
+    if chunks := [row for piece in pieces for row in piece.chunk_rows]:
+        insert_chunks(chunks)
 
 
 def _settle(piece: _Piece) -> None:
     """Once it is committed."""
     settle_calls(piece.item.calls, len(piece.calls))
     settle_evidence(
-        piece.item.evidence, runs=len(piece.runs), steps=len(piece.steps), rows=piece.step_rows
+        piece.item.evidence,
+        calls=piece.calls,
+        runs=len(piece.runs),
+        steps=len(piece.steps),
+        rows=piece.step_rows,
+        chunks=piece.waiting_chunks,
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 SEED = 7
 SOLUTIONS = 8
 STEPS = 3
+# Of the job that labels by rollouts.
+PROBLEMS = 3
 
 
 def main() -> None:
@@ -42,6 +44,7 @@ def prepare(url: str) -> dict[str, Any]:
     from labeling.models import User
     from modeljobs.services.engines import create_engine
     from tests.labeling.factories import make_project, make_solution
+    from tests.modeljobs.rolling import make_problems
 
     lead = User(username="alice", is_superuser=True)
     lead.set_unusable_password()
@@ -60,7 +63,9 @@ def prepare(url: str) -> dict[str, Any]:
         settings={"base_url": url, "model": "hash", "max_concurrency": 4, "max_attempts": 1},
         by=lead,
     )
-    return {"project": project.pk, "engine": engine.pk}
+    rolling = make_project(lead, "rolling")
+    make_problems(rolling, PROBLEMS)
+    return {"project": project.pk, "rolling": rolling.pk, "engine": engine.pk}
 
 
 def start(project: int, engine: int, messages: int = 1) -> dict[str, Any]:
@@ -80,6 +85,31 @@ def start(project: int, engine: int, messages: int = 1) -> dict[str, Any]:
         engine=Engine.objects.get(pk=engine),
         method=NAME,
         parameters={},
+        seed=SEED,
+        selection={},
+        by=lead,
+    )
+    jobs.start(job=job, by=lead)
+    for _ in range(messages - 1):
+        run_batch.delay(job.pk)
+    return {"job": job.pk}
+
+
+def start_rollouts(project: int, engine: int, messages: int = 1) -> dict[str, Any]:
+    """Start another job that labels by rollouts, on the same solutions."""
+    from labeling.models import Project, Suggestion, User
+    from modeljobs.models import Engine
+    from modeljobs.services import jobs
+    from modeljobs.tasks import run_batch
+    from tests.modeljobs.rolling import PARAMETERS
+
+    Suggestion.objects.all().delete()
+    lead = User.objects.get()
+    job = jobs.create_job(
+        project=Project.objects.get(pk=project),
+        engine=Engine.objects.get(pk=engine),
+        method="rpe",
+        parameters=PARAMETERS,
         seed=SEED,
         selection={},
         by=lead,
@@ -164,6 +194,42 @@ def read_item(item: Any) -> dict[str, Any]:
     }
 
 
+def list_rolled(job: int) -> list[str]:
+    """The chats whose answers are stored, of all items together and as often as they are."""
+    from modeljobs.models import JobItem
+    from modeljobs.services.calls import list_exchanges
+    from tests.modeljobs.faults.system import name_chat
+    from tests.modeljobs.rolling import join_messages
+
+    requests = [
+        one.record.request
+        for item in JobItem.objects.filter(job=job)
+        for one in list_exchanges(item)
+        if one.record is not None
+    ]
+    return sorted(
+        name_chat(
+            join_messages([(one.role, one.content) for one in request.messages]),
+            request.sampling.seed,
+        )
+        for request in requests
+    )
+
+
+def read_rollouts(job: int) -> dict[str, Any]:
+    """What the job left, but for ids, times, attempts and which item sampled what is shared."""
+    from modeljobs.models import JobItem, RolloutChunk
+    from tests.modeljobs.rolling import read_chunks, read_rolled
+
+    items = JobItem.objects.filter(job=job).order_by("solution_id")
+    chunks = RolloutChunk.objects.filter(origin__startswith=f"{job}/")
+    return {
+        "items": [read_rolled(item) for item in items],
+        "chunks": read_chunks(chunks),
+        "calls": list_rolled(job),
+    }
+
+
 def count_again(job: int) -> dict[str, Any]:
     """How many items were begun more than once."""
     from modeljobs.models import JobItem
@@ -173,10 +239,13 @@ def count_again(job: int) -> dict[str, Any]:
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     "count_again": count_again,
+    "list_rolled": list_rolled,
     "list_stored": list_stored,
     "prepare": prepare,
     "read": read,
+    "read_rollouts": read_rollouts,
     "start": start,
+    "start_rollouts": start_rollouts,
     "tend": tend,
 }
 

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.modeljobs.rolling import join_messages, roll
 from tests.modeljobs.stepping import answer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +39,8 @@ def do_nothing(number: int, when: str) -> None:
 
 @dataclass
 class AnswerServer:
-    """Answers completions by `stepping.answer`; `asked` are the prompts in their order.
+    """Answers completions by `stepping.answer` and chats by `rolling.roll`; `asked` are the prompts
+    in their order, those of chats with their seeds (see `name_chat`).
 
     `at_answer` is called before and after each answer with how many were asked for so far.
     """
@@ -62,6 +64,35 @@ class AnswerServer:
             return list(self.asked)
 
 
+def complete_prompt(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    completion = answer(body["prompt"])
+    choice = {"index": 0, "text": completion.text, "finish_reason": "stop"}
+    usage = {
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+    }
+    return body["prompt"], {"choices": [choice], "usage": usage}
+
+
+def complete_chat(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    prompt = join_messages([(one["role"], one["content"]) for one in body["messages"]])
+    texts = roll(prompt, seed=body["seed"], n=body["n"])
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": "stop",
+        }
+        for index, text in enumerate(texts)
+    ]
+    usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 8 * len(texts)}
+    return name_chat(prompt, body["seed"]), {"choices": choices, "usage": usage}
+
+
+def name_chat(prompt: str, seed: int | None) -> str:
+    return f"{prompt}|{seed}"
+
+
 @contextlib.contextmanager
 def run_answer_server() -> Iterator[AnswerServer]:
     class Handler(BaseHTTPRequestHandler):
@@ -72,15 +103,11 @@ def run_answer_server() -> Iterator[AnswerServer]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            number = server.note(body["prompt"])
+            complete = complete_chat if "messages" in body else complete_prompt
+            asked, reply = complete(body)
+            number = server.note(asked)
             server.at_answer(number, "before")
-            completion = answer(body["prompt"])
-            usage = {
-                "prompt_tokens": completion.prompt_tokens,
-                "completion_tokens": completion.completion_tokens,
-            }
-            choice = {"index": 0, "text": completion.text, "finish_reason": "stop"}
-            raw = json.dumps({"model": "hash", "choices": [choice], "usage": usage}).encode()
+            raw = json.dumps({"model": "hash", **reply}).encode()
             # A client that was killed hangs up.
             with contextlib.suppress(ConnectionError):
                 self.send_response(200)
@@ -131,6 +158,7 @@ class Fleet:
     desk: subprocess.Popen[str]
     workers: list[Worker] = field(default_factory=list)
     project: int = 0
+    rolling: int = 0
     engine: int = 0
     started: int = 0
     redis: Redis | None = None
@@ -196,15 +224,22 @@ class Fleet:
         job: int = started["job"]
         return job
 
-    def finish(self, job: int) -> list[dict[str, Any]]:
+    def start_rollouts(self, *, messages: int = 1) -> int:
+        self.server.forget()
+        started = self.ask(
+            "start_rollouts", project=self.rolling, engine=self.engine, messages=messages
+        )
+        job: int = started["job"]
+        return job
+
+    def finish(self, job: int, *, read: str = "read") -> Any:
         """Do the reaper's chores until the job is done; what it left."""
         deadline = time.monotonic() + PATIENCE
         while (stand := self.ask("tend", job=job))["state"] != "done":
             if time.monotonic() > deadline:
                 raise FaultsFailed(f"The job is still at {stand}:\n{self.read_log()}")
             time.sleep(0.1)
-        left: list[dict[str, Any]] = self.ask("read", job=job)
-        return left
+        return self.ask(read, job=job)
 
     def read_log(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-20_000:]
@@ -294,6 +329,7 @@ def run_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
             fleet.hear()
             made = fleet.ask("prepare", url=server.url)
             fleet.project, fleet.engine = made["project"], made["engine"]
+            fleet.rolling = made["rolling"]
             yield fleet
         finally:
             fleet.stop_workers()

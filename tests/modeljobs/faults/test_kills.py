@@ -17,14 +17,17 @@ from typing import Any
 import pytest
 
 from tests.conftest import demand
-from tests.modeljobs.faults.desk import SOLUTIONS, STEPS
+from tests.modeljobs.faults.desk import PROBLEMS, SOLUTIONS, STEPS
 from tests.modeljobs.faults.system import PATIENCE, Fleet, Worker, run_fleet, run_own_redis
+from tests.modeljobs.rolling import CHUNKS_A_PROBLEM
+from tests.modeljobs.rolling import STEPS as ROLLED_STEPS
 
 Left = list[dict[str, Any]]
 
 SEED = 20_260_504
 # Two for each step.
 CALLS = SOLUTIONS * STEPS * 2
+ROLLOUT_CALLS = PROBLEMS * CHUNKS_A_PROBLEM
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("redis", marks=pytest.mark.redis)])
@@ -58,7 +61,7 @@ def fleet(shared: Fleet) -> Iterator[Fleet]:
 def undisturbed(shared: Fleet) -> Left:
     """What a job leaves that nothing happened to."""
     shared.start_worker()
-    left = shared.finish(shared.start_job())
+    left: Left = shared.finish(shared.start_job())
     shared.stop_workers()
     check_undisturbed(shared, left)
     return left
@@ -95,11 +98,11 @@ class Killer:
             self.is_done.set()
 
 
-def draw_killer(rng: random.Random, worker: Worker) -> Killer:
+def draw_killer(rng: random.Random, worker: Worker, *, calls: int = CALLS) -> Killer:
     when = rng.choice(("before", "after"))
     wait_s = rng.uniform(0, 0.03) if when == "after" else 0.0
     # The last call may be stored with the result: then there is nothing left to do again.
-    return Killer(worker, number=rng.randint(1, CALLS - 1), when=when, wait_s=wait_s)
+    return Killer(worker, number=rng.randint(1, calls - 1), when=when, wait_s=wait_s)
 
 
 def test_a_killed_worker_leaves_the_rows_of_an_undisturbed_run(
@@ -150,3 +153,62 @@ def test_a_broker_that_forgets_everything_loses_nothing(fleet: Fleet, undisturbe
     fleet.start_worker()
 
     assert fleet.finish(job) == undisturbed
+
+
+# --- Rollouts -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rolled(shared: Fleet) -> dict[str, Any]:
+    """What a job that labels by rollouts leaves when nothing happens to it."""
+    shared.start_worker()
+    left: dict[str, Any] = shared.finish(shared.start_rollouts(), read="read_rollouts")
+    shared.stop_workers()
+    check_rollouts(left)
+    return left
+
+
+def test_a_killed_worker_leaves_the_counts_of_an_undisturbed_run(
+    fleet: Fleet, rolled: dict[str, Any], rounds: int
+) -> None:
+    """Solutions share what they begin with: which of them sampled it may differ, and no more."""
+    rng = random.Random(SEED)
+    worker = fleet.start_worker()
+    met = 0
+    # Two where the others have five.
+    for number in range(max(1, rounds * 2 // 5)):
+        killer = draw_killer(rng, worker, calls=ROLLOUT_CALLS)
+        fleet.server.at_answer = killer
+        job = fleet.start_rollouts()
+        assert killer.is_done.wait(timeout=PATIENCE), fleet.read_log()
+        stored = set(fleet.ask("list_rolled", job=job))
+        before = len(fleet.server.list_asked())
+        worker = fleet.start_worker()
+
+        left = fleet.finish(job, read="read_rollouts")
+
+        moment = f"round {number}: call {killer.number}, {killer.when}, {killer.wait_s:.3f} s"
+        assert left == rolled, moment
+        assert stored.isdisjoint(fleet.server.list_asked()[before:]), moment
+        met += fleet.ask("count_again", job=job)["again"]
+    assert met > 0
+
+
+def test_two_workers_roll_out_as_one_does(fleet: Fleet, rolled: dict[str, Any]) -> None:
+    """Both may ask for the same at once; they go on with what was stored first."""
+    for _ in range(2):
+        fleet.start_worker()
+
+    left = fleet.finish(fleet.start_rollouts(messages=2), read="read_rollouts")
+
+    assert {**left, "calls": sorted(set(left["calls"]))} == rolled
+
+
+def check_rollouts(left: dict[str, Any]) -> None:
+    """Nothing is missing in what the others are compared with, and nothing is there twice."""
+    assert [item["state"] for item in left["items"]] == ["done"] * 2 * PROBLEMS
+    assert len(left["calls"]) == len(set(left["calls"])) == ROLLOUT_CALLS
+    assert len(left["chunks"]) == ROLLOUT_CALLS
+    for item in left["items"]:
+        # The problem alone, and each step.
+        assert len(item["counts"]) == len(item["steps"]) == ROLLED_STEPS + 1

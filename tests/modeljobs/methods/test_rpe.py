@@ -23,6 +23,7 @@ from modeljobs.methods import rpe, rpe_work
 from modeljobs.methods.answer_checks import MemoryVerdictCache
 from modeljobs.methods.base import (
     CallMade,
+    CallRecord,
     CodeRecord,
     Event,
     ItemInput,
@@ -30,12 +31,15 @@ from modeljobs.methods.base import (
     Outcome,
     collect_events,
 )
-from modeljobs.methods.rollouts import MemoryRolloutCache
+from modeljobs.methods.injection import InjectionMethod
+from modeljobs.methods.math_verify import write_block
+from modeljobs.methods.rollouts import Chunk, ChunkKey, MemoryRolloutCache
 from modeljobs.methods.rpe import RpeMethod
 from modeljobs.methods.rpe_labels import Counts, LabelRule
 from modeljobs.methods.rpe_reading import Judged, build_labels, find_suspect, read_counts
 from modeljobs.methods.rpe_work import IN_FLIGHT, KIND, KIND_START
-from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxUnavailable
+from modeljobs.methods.sharing import Shared, bind_method
+from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError, SandboxUnavailable
 
 METHOD = RpeMethod()
 DEFAULTS = validate_options(METHOD.parameters, {})
@@ -493,9 +497,8 @@ def test_resuming_with_stored_replies_gives_the_same_events():
     whole = run(Policy())
     broken = Policy(errors={7: EngineTransient("Busy.", code="busy")})
     events, _ = collect_until_error(broken)
-    known = {
-        event.call.request.key: event.call.reply for event in events if isinstance(event, CallMade)
-    }
+    calls = [event.call for event in events if isinstance(event, CallMade)]
+    known = {call.request.key: call.reply for call in calls if isinstance(call, CallRecord)}
     policy = Policy(known=known)
     resumed = run(policy)
     assert comparable([*resumed.steps, *resumed.products]) == comparable(
@@ -505,6 +508,27 @@ def test_resuming_with_stored_replies_gives_the_same_events():
         [CallMade(call) for call in whole.calls]
     )
     assert {request.key for request in policy.requests}.isdisjoint(known)
+
+
+# --- What cannot be done --------------------------------------------------------------------------
+
+
+def test_an_engine_without_chats_is_refused():
+    policy = Policy(capabilities=Capabilities(completions=True))
+    with pytest.raises(EnginePermanent, match="'policy' takes no chats") as caught:
+        run(policy)
+    assert caught.value.code == "no_chat"
+    assert policy.requests == []
+
+
+def test_why_there_is_no_reference_is_said_where_it_is_known():
+    item = ItemInput(
+        "i1", make_solution(reference_answer=None), no_reference="It was found to be wrong."
+    )
+    events = METHOD.run(item, engine=Policy(), settings=FEW, rng_seed=3)
+    failure = asyncio.run(collect_events(events)).failure
+    assert failure is not None
+    assert (failure.reason_code, failure.message) == ("no_reference", "It was found to be wrong.")
 
 
 # --- Sharing --------------------------------------------------------------------------------------
@@ -557,6 +581,47 @@ def test_an_item_that_made_a_shared_chunk_reports_it_as_its_own_again():
     )
     assert len(again.calls) == len(first.calls)
     assert policy.requests == []
+
+
+@dataclass
+class NotingCache(MemoryRolloutCache):
+    noted: list[tuple[ChunkKey, Chunk, str]] = field(default_factory=list)
+
+    def note(self, key: ChunkKey, chunk: Chunk, call_key: str) -> None:
+        self.noted.append((key, chunk, call_key))
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "at_once", "calls"),
+    [
+        (Capabilities(n=True, chat=True), 1_000, 1),
+        # Fewer than asked for: the rest is asked for again.
+        (Capabilities(n=True, chat=True), 3, 2),
+        (Capabilities(n=False, chat=True), 1, 4),
+    ],
+)
+def test_a_chunk_is_noted_once_with_the_call_that_made_it_whole(capabilities, at_once, calls):
+    cache = NotingCache()
+    policy = Policy(capabilities=capabilities, at_once=at_once)
+    result = run(policy, make_solution(1), method=RpeMethod(cache=cache))
+    assert len(cache.noted) == 4
+    assert len(result.calls) == 4 * calls
+    for key, chunk, call_key in cache.noted:
+        assert cache.chunks[key] == chunk
+        assert call_key in {f"{chunk.origin}/{part}" for part in range(calls)}
+
+
+def test_a_method_is_bound_to_caches_and_stays_as_it_is():
+    shared = Shared(rollouts=MemoryRolloutCache(), verdicts=MemoryVerdictCache())
+    bound = bind_method(METHOD, shared)
+    assert bound == RpeMethod(cache=shared.rollouts, verdicts=shared.verdicts)
+    assert RpeMethod() == METHOD
+
+
+def test_a_method_that_shares_nothing_is_not_bound():
+    method = InjectionMethod()
+    shared = Shared(rollouts=MemoryRolloutCache(), verdicts=MemoryVerdictCache())
+    assert bind_method(method, shared) is method
 
 
 # --- Math-Verify ----------------------------------------------------------------------------------
@@ -643,6 +708,41 @@ def test_math_verify_that_is_not_installed_fails_with_a_reason(monkeypatch):
     result = run(Policy(), given=VERIFIED, code=FakeRunner())
     assert result.failure is not None
     assert result.failure.reason_code == "checker_missing"
+
+
+@pytest.mark.usefixtures("_installed")
+def test_a_session_compares_a_few_answers_and_another_the_next(monkeypatch):
+    """So that one which lost its interpreter has few of them to run again."""
+    monkeypatch.setattr(rpe_work, "SESSION_BLOCKS", 2)
+    runner = FakeRunner()
+    answer_runner = rpe_work.AnswerRunner(runner, "i1", ignore)
+
+    async def compare() -> None:
+        for number in range(5):
+            await answer_runner.run(str(number), write_block(f"7{number}", "6"))
+
+    asyncio.run(compare())
+    assert [session for session, _ in runner.runs] == [
+        f"i1/answers/{number}" for number in (0, 0, 1, 1, 2)
+    ]
+
+
+def test_a_session_that_was_ended_for_us_is_left():
+    runner = FakeRunner(SandboxError("Memory.", code="killed"))
+    answer_runner = rpe_work.AnswerRunner(runner, "i1", ignore)
+
+    async def compare() -> None:
+        with pytest.raises(SandboxError):
+            await answer_runner.run("a", write_block("7", "6"))
+        runner.fault = None
+        await answer_runner.run("b", write_block("7", "6"))
+
+    asyncio.run(compare())
+    assert [session for session, _ in runner.runs] == ["i1/answers/1"]
+
+
+async def ignore(event: Event) -> None:
+    """Nothing is stored."""
 
 
 # --- The declaration ------------------------------------------------------------------------------

@@ -8,12 +8,23 @@ import pytest
 
 from modeljobs.evidence_views import read_detail
 from modeljobs.methods.base import CodeRecord, StepChecked
-from modeljobs.models import CodeRun, JobItem, ModelCall, StepEvidence
+from modeljobs.methods.rollouts import Chunk, ChunkKey, Rollout
+from modeljobs.methods.rpe_labels import Counts
+from modeljobs.models import (
+    CodeRun,
+    JobItem,
+    ModelCall,
+    ReferenceDoubt,
+    RolloutChunk,
+    StepCounts,
+    StepEvidence,
+)
 from modeljobs.sandbox.base import CodeResult, CodeStatus
 from modeljobs.services import leases, results
 from modeljobs.services.evidence import clean_json, load_evidence, load_runs
 from modeljobs.services.leases import LeaseLost
 from modeljobs.services.results import OpenItem
+from modeljobs.services.rollouts import SampledChunk
 from modeljobs.texts import list_chunks, read_chunk
 from tests.modeljobs.services.test_calls import make_call
 from tests.modeljobs.worlds import NOON, TTL, World
@@ -220,3 +231,124 @@ def test_several_items_are_stored_together(world: World) -> None:
     assert [item.is_unsaved for item in (first, lost, last)] == [False, True, False]
     first.row.refresh_from_db()
     assert (first.row.prompt_tokens, first.row.completion_tokens) == (10, 3)
+
+
+# --- Rollouts -------------------------------------------------------------------------------------
+
+
+def make_rolled(
+    position: int, counts: Counts, *, kind: str = "rpe", judged_by: str = "rollouts", **more: Any
+) -> StepChecked:
+    summary = {"counts": counts.as_dict(), "judged_by": judged_by, **more}
+    return StepChecked(position, kind, summary, {"answers": []})
+
+
+def list_counts() -> list[tuple[int, ...]]:
+    rows = StepCounts.objects.order_by("position")
+    return list(rows.values_list("position", *Counts._fields, "is_exact"))
+
+
+def test_counts_of_rollouts_are_columns(open_item: OpenItem) -> None:
+    open_item.evidence.add_step(make_rolled(0, Counts(5, 3), kind="rpe_start", suspect=None))
+    open_item.evidence.add_step(make_rolled(0, Counts(1, 2, 3, 4, 5, 6)))
+    open_item.evidence.add_step(make_rolled(1, Counts(0, 1), judged_by="answer"))
+
+    results.checkpoint(open_item, now=NOON)
+
+    assert list_counts() == [
+        (-1, 5, 3, 0, 0, 0, 0, False),
+        (0, 1, 2, 3, 4, 5, 6, False),
+        (1, 0, 1, 0, 0, 0, 0, True),
+    ]
+
+
+def test_other_evidence_has_no_counts(open_item: OpenItem) -> None:
+    open_item.evidence.add_step(make_step(0))
+
+    results.checkpoint(open_item, now=NOON)
+
+    assert StepCounts.objects.count() == 0
+
+
+def test_the_same_counts_again_leave_the_same_rows(open_item: OpenItem) -> None:
+    open_item.evidence.add_step(make_rolled(0, Counts(5, 3)))
+    results.checkpoint(open_item, now=NOON)
+    first = StepCounts.objects.values().get()
+    again = begin_again(open_item)
+
+    again.evidence.add_step(make_rolled(0, Counts(5, 3)))
+    results.checkpoint(again, now=LATER)
+
+    assert StepCounts.objects.values().get() == first
+
+
+def test_other_counts_replace_those_of_before(open_item: OpenItem) -> None:
+    open_item.evidence.add_step(make_rolled(0, Counts(5, 3)))
+    results.checkpoint(open_item, now=NOON)
+
+    open_item.evidence.add_step(make_rolled(0, Counts(50, 14)))
+    results.checkpoint(open_item, now=NOON)
+
+    assert list_counts() == [(0, 50, 14, 0, 0, 0, 0, False)]
+
+
+def make_chunk(name: str = "a" * 64) -> SampledChunk:
+    chunk = Chunk((Rollout("So \\boxed{4}.", "stop"),), "a", 7)
+    return SampledChunk(name, ChunkKey("f" * 32, 0, "r1"), chunk)
+
+
+def test_a_chunk_is_stored_with_its_call_and_not_before(open_item: OpenItem) -> None:
+    open_item.evidence.attach_chunk("a", make_chunk())
+    results.checkpoint(open_item, now=NOON)
+    assert RolloutChunk.objects.count() == 0
+
+    open_item.calls.add(make_call("a"))
+    results.checkpoint(open_item, now=NOON)
+
+    assert (RolloutChunk.objects.count(), ModelCall.objects.count()) == (1, 1)
+    assert RolloutChunk.objects.get().origin == f"{open_item.row.job_id}/a"
+    assert not open_item.is_unsaved
+
+
+def test_a_chunk_that_waits_for_no_call_is_stored_next(open_item: OpenItem) -> None:
+    open_item.evidence.keep_chunk(make_chunk())
+    assert open_item.is_unsaved
+
+    results.checkpoint(open_item, now=NOON)
+
+    assert RolloutChunk.objects.count() == 1
+    assert not open_item.is_unsaved
+
+
+def test_with_a_lost_lease_neither_counts_nor_chunks_nor_doubts_are_stored(
+    open_item: OpenItem,
+) -> None:
+    begin_again(open_item)
+    suspect = {"answer": "5", "whole": "5", "rollouts": 6, "answered": 8}
+    step = make_rolled(0, Counts(5, 3), kind="rpe_start", suspect=suspect)
+    open_item.evidence.add_step(step)
+    open_item.evidence.keep_chunk(make_chunk())
+
+    with pytest.raises(LeaseLost):
+        results.checkpoint(open_item, now=NOON)
+
+    for model in (StepCounts, RolloutChunk, ReferenceDoubt, StepEvidence):
+        assert model.objects.count() == 0
+
+
+def test_doubts_of_several_items_about_one_problem_are_one(world: World) -> None:
+    """Two versions of a solution, whose rollouts both contradict the reference."""
+    world.solutions[1].problem = world.solutions[0].problem
+    world.solutions[1].save()
+    job = world.make_job()
+    rows = leases.claim_items(job_id=job.pk, limit=2, worker="one", now=NOON, ttl=TTL)
+    items = [results.open_item(row) for row in rows]
+    for item, answer in zip(items, ("5", "6"), strict=True):
+        suspect = {"answer": answer, "whole": answer, "rollouts": 6, "answered": 8}
+        item.evidence.add_step(make_rolled(0, Counts(2, 6), kind="rpe_start", suspect=suspect))
+
+    assert results.checkpoint_together(items, now=NOON)[1] == {}
+
+    [doubt] = ReferenceDoubt.objects.all()
+    assert doubt.problem == world.solutions[0].problem
+    assert (doubt.answer, doubt.reference, doubt.created_at) == ("6", "4", NOON)

@@ -6,13 +6,21 @@ from datetime import timedelta
 import pytest
 
 from modeljobs.evidence_views import read_detail
-from modeljobs.models import CodeRun, ModelCall, ModelJob, StepEvidence
+from modeljobs.models import (
+    CodeRun,
+    ModelCall,
+    ModelJob,
+    RolloutChunk,
+    StepCounts,
+    StepEvidence,
+)
 from modeljobs.runner import run_job
 from modeljobs.services.calls import list_exchanges
 from modeljobs.services.evidence import load_runs
 from modeljobs.services.jobs import create_job, start
 from modeljobs.services.retention import GRACE, Pruned, prune_texts
 from modeljobs.texts import list_chunks, write_chunk
+from tests.modeljobs.rolling import PARAMETERS, RollingEngine, make_problems
 from tests.modeljobs.stepping import NAME, HashEngine, add_method
 from tests.modeljobs.worlds import NOON, Clock, World
 
@@ -167,3 +175,73 @@ def test_a_younger_step_keeps_the_text_that_it_shares(stepped: ModelJob) -> None
     second.refresh_from_db()
     assert not isinstance(read_detail(second), str)
     assert len(list(list_chunks())) == 1
+
+
+# --- Rollouts ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rolled(world: World) -> ModelJob:
+    """A finished job that kept its rollouts, written at second 0."""
+    ids = [solution.pk for solution in make_problems(world.project, 1)]
+    job = create_job(
+        project=world.project,
+        engine=world.engine,
+        method="rpe",
+        parameters=PARAMETERS,
+        seed=7,
+        selection={"solution_ids": ids},
+        by=world.alice,
+    )
+    start(job=job, by=world.alice, now=NOON)
+    run_job(
+        job_id=job.pk,
+        worker="one",
+        now=Clock(),
+        should_stop=lambda: False,
+        make_engine=lambda snapshot: RollingEngine(),
+    )
+    for chunk in list_chunks():
+        os.utime(chunk.path, (0, 0))
+    return job
+
+
+def find_kept() -> list[bool]:
+    names = {chunk.name for chunk in list_chunks()}
+    return [row.chunk in names for row in RolloutChunk.objects.all()]
+
+
+def test_kept_rollouts_stay(rolled: ModelJob) -> None:
+    assert prune_texts(now=NOON, clock=10 * DAY) == Pruned(calls=0, files=0, bytes=0)
+    assert find_kept() == [True] * 8
+
+
+def test_old_rollouts_lose_their_texts_and_counts_stay(rolled: ModelJob) -> None:
+    counts = list(StepCounts.objects.order_by("pk").values())
+
+    prune_texts(now=NOON + timedelta(days=8), older_than=WEEK, clock=10 * DAY)
+
+    assert list(list_chunks()) == []
+    assert set(RolloutChunk.objects.values_list("chunk", flat=True)) == {""}
+    assert list(StepCounts.objects.order_by("pk").values()) == counts
+    assert len(counts) == 8
+
+
+def test_rollouts_of_a_job_that_goes_on_stay(rolled: ModelJob) -> None:
+    ModelJob.objects.update(state="paused")
+
+    prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY)
+
+    assert find_kept() == [True] * 8
+
+
+def test_rollouts_go_where_another_job_goes_on(rolled: ModelJob, world: World) -> None:
+    """One whose number begins as theirs does."""
+    ModelJob.objects.bulk_create([ModelJob(
+        pk=int(f"{rolled.pk}0"), project=world.project, engine=world.engine, method="rpe",
+        state="running", created_by=world.alice, seed=1,
+    )])  # fmt: skip
+
+    prune_texts(now=NOON + 2 * WEEK, older_than=WEEK, clock=99 * DAY)
+
+    assert set(RolloutChunk.objects.values_list("chunk", flat=True)) == {""}
