@@ -10,19 +10,28 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from labeling.selectors.review import StepView, list_steps
+from modeljobs import rollout_views, score_views
+from modeljobs.given import count, flag, list_of, number, whole
 from modeljobs.methods.catalog import METHODS
+from modeljobs.methods.rpe_work import KIND_START
 from modeljobs.models import CodeTrial, JobItem, ModelJob, StepEvidence
 from modeljobs.models.engines import Engine
+from modeljobs.rollout_views import WHOLE, Curve, RolloutView, Sight, load_curve, parse_rollouts
+from modeljobs.score_views import ScoredView, parse_scores
 from modeljobs.texts import TextMissing, read_chunk
 
 GENPRM = "genprm"
+# Kinds of evidence that have a page of their own.
+KNOWN_KINDS = frozenset({GENPRM}) | rollout_views.KINDS | score_views.KINDS
 # What a page lists of the latest finished steps.
 NEWEST = 10
+# Items in flight, and items that wait, that are looked at for it.
+LIVELY = 256
 REMOVED = "The texts of this step were removed, because they were older than texts are kept."
 
 
@@ -126,7 +135,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One step as one run found it. `facts` shows evidence of a kind that has no page of its own;
+    """One step as one run found it. By its kind one of `summary` (GenPRM), `rollouts` (RPE) and
+    `scores` (PRMs and critics) is there; `facts` shows evidence of a kind that nobody knows.
     `missing` says why the texts are not there.
     """
 
@@ -140,6 +150,14 @@ class EvidenceView:
     samples: tuple[SampleView, ...] = ()
     missing: str = ""
     trials: Mapping[tuple[int, int], Sequence[CodeTrial]] = field(default_factory=dict)
+    rollouts: RolloutView | None = None
+    scores: ScoredView | None = None
+
+    @property
+    def decision(self) -> bool | None:
+        """The verdict, whichever kind of evidence it is from; None where there is none."""
+        spoken = self.summary or self.rollouts or self.scores
+        return None if spoken is None else spoken.decision
 
     @property
     def number(self) -> int:
@@ -192,24 +210,72 @@ def list_evidence(
     *,
     position: int | None = None,
     with_texts: bool = True,
+    sight: Sight | None = None,
 ) -> list[EvidenceView]:
-    """What the run found, step by step. Without texts, summaries alone: one query."""
+    """What the run found, step by step. Without texts, summaries alone: one query, and two more
+    for rollouts.
+
+    `sight` says what else of the solution may be seen beside each step; by default nothing.
+    """
     rows = StepEvidence.objects.filter(item=item).order_by("position", "pk")
     if position is not None:
         rows = rows.filter(position=position)
     found = list(rows)
     trials = _group_trials(item, position) if with_texts and found else {}
     source = build_source(item, item.job)
-    return [
-        build_evidence(row, source, with_texts=with_texts, trials=trials.get(row.position, {}))
+    curve: Curve | None = None
+    if any(row.kind in rollout_views.KINDS for row in found):
+        curve = load_curve(item)
+        if sight is None:
+            sight = Sight(frozenset(), item.job.project.show_reference_answer)
+    views = [
+        build_evidence(
+            row,
+            source,
+            with_texts=with_texts,
+            trials=trials.get(row.position, {}),
+            curve=curve,
+            sight=sight,
+        )
         for row in found
+    ]
+    return _gather_curve(views) if position is None and sight == WHOLE else views
+
+
+def _gather_curve(views: list[EvidenceView]) -> list[EvidenceView]:
+    """Those who see the whole curve see it once, and not again with each step."""
+    last = max(
+        (at for at, view in enumerate(views) if view.rollouts and view.rollouts.curve), default=None
+    )
+    return [
+        replace(
+            view,
+            rollouts=replace(
+                view.rollouts,
+                curve=None,
+                whole=view.rollouts.curve if at == last else None,
+            ),
+        )
+        if view.rollouts
+        else view
+        for at, view in enumerate(views)
     ]
 
 
-def list_step_rows(item: JobItem, *, with_texts: bool = True) -> list[StepRow]:
-    """Every step of the item's solution, with or without evidence."""
+def find_whole_curve(rows: Iterable[StepRow]) -> Curve | None:
+    """The curve of all steps, where the rows were listed for somebody who may see it."""
+    found = [view.rollouts.whole for row in rows for view in row.evidence if view.rollouts]
+    return next((curve for curve in found if curve is not None), None)
+
+
+def list_step_rows(
+    item: JobItem, *, with_texts: bool = True, sight: Sight = WHOLE
+) -> list[StepRow]:
+    """Every step of the item's solution, with or without evidence. For those who browse the
+    project, unless `sight` says otherwise.
+    """
     by_position: dict[int, list[EvidenceView]] = defaultdict(list)
-    for view in list_evidence(item, with_texts=with_texts):
+    for view in list_evidence(item, with_texts=with_texts, sight=sight):
         by_position[view.position].append(view)
     return [StepRow(step, tuple(by_position[step.position])) for step in list_steps(item.solution)]
 
@@ -220,28 +286,43 @@ def build_evidence(
     *,
     with_texts: bool,
     trials: Mapping[tuple[int, int], Sequence[CodeTrial]] | None = None,
+    curve: Curve | None = None,
+    sight: Sight | None = None,
 ) -> EvidenceView:
-    is_known = row.kind == GENPRM
-    samples: tuple[SampleView, ...] = ()
-    missing = ""
-    if with_texts and is_known:
-        detail = read_detail(row)
-        if isinstance(detail, str):
-            missing = detail
-        else:
-            samples = tuple(_parse_sample(data) for data in _list_of(detail.get("samples")))
-    return EvidenceView(
+    """A row of evidence as pages show it. Without a `curve`, rollouts have no verdict."""
+    view = EvidenceView(
         id=row.pk,
         kind=row.kind,
         position=row.position,
         at=row.created_at,
         source=source,
-        summary=parse_summary(row.summary) if is_known else None,
-        facts=() if is_known else _list_facts(row.summary),
-        samples=samples,
-        missing=missing,
+        summary=None,
         trials=trials or {},
     )
+    if row.kind not in KNOWN_KINDS:
+        return replace(view, facts=_list_facts(row.summary))
+    detail = read_detail(row) if with_texts else None
+    texts = detail if isinstance(detail, Mapping) else None
+    if isinstance(detail, str):
+        view = replace(view, missing=detail)
+    if row.kind == GENPRM:
+        samples = list_of(texts.get("samples")) if texts is not None else ()
+        return replace(
+            view,
+            summary=parse_summary(row.summary),
+            samples=tuple(_parse_sample(data) for data in samples),
+        )
+    if row.kind in score_views.KINDS:
+        return replace(view, scores=parse_scores(row.summary, texts))
+    rollouts = parse_rollouts(
+        row.kind,
+        row.position,
+        row.summary,
+        texts,
+        curve=curve,
+        sight=sight or Sight(frozenset(), answers=False),
+    )
+    return replace(view, rollouts=rollouts)
 
 
 def read_detail(row: StepEvidence) -> Mapping[str, Any] | str:
@@ -265,23 +346,23 @@ def parse_summary(data: Mapping[str, Any]) -> Summary:
     reasons = data.get("unparsed_reasons")
     counted = reasons.items() if isinstance(reasons, Mapping) else ()
     return Summary(
-        mean=_number(data.get("mean")),
-        verdict=_flag(data.get("verdict")),
-        majority=_flag(data.get("majority")),
-        yes=_count(data.get("yes")),
-        no=_count(data.get("no")),
-        unparsed=_count(data.get("unparsed")),
-        samples=_count(data.get("samples")),
-        threshold=_number(data.get("threshold")),
-        variance=_number(data.get("variance")),
-        bounds=tuple(_bound(value) for value in _list_of(data.get("bounds"))),
-        completion_tokens=_whole(data.get("completion_tokens")),
-        code_runs=_count(data.get("code_runs")),
-        fell_back=_count(data.get("fell_back")),
+        mean=number(data.get("mean")),
+        verdict=flag(data.get("verdict")),
+        majority=flag(data.get("majority")),
+        yes=count(data.get("yes")),
+        no=count(data.get("no")),
+        unparsed=count(data.get("unparsed")),
+        samples=count(data.get("samples")),
+        threshold=number(data.get("threshold")),
+        variance=number(data.get("variance")),
+        bounds=tuple(_bound(value) for value in list_of(data.get("bounds"))),
+        completion_tokens=whole(data.get("completion_tokens")),
+        code_runs=count(data.get("code_runs")),
+        fell_back=count(data.get("fell_back")),
         mode=str(data.get("mode") or ""),
-        chosen=_whole(data.get("chosen")),
+        chosen=whole(data.get("chosen")),
         unparsed_reasons=tuple(
-            sorted(((str(code), _count(n)) for code, n in counted), key=lambda pair: -pair[1])
+            sorted(((str(code), count(n)) for code, n in counted), key=lambda pair: -pair[1])
         ),
     )
 
@@ -298,7 +379,9 @@ def checks_steps(job: ModelJob) -> bool:
 
 
 def count_verified_steps(job: ModelJob) -> int:
-    return StepEvidence.objects.filter(item__job=job).count()
+    """Steps with evidence; rollouts of a problem alone are of no step."""
+    rows = StepEvidence.objects.filter(item__job=job)
+    return rows.exclude(kind=KIND_START).count()
 
 
 def list_newest_steps(job: ModelJob, *, limit: int = NEWEST) -> list[tuple[EvidenceView, str, str]]:
@@ -306,7 +389,7 @@ def list_newest_steps(job: ModelJob, *, limit: int = NEWEST) -> list[tuple[Evide
     from labeling.models import Step
 
     rows = list(
-        StepEvidence.objects.filter(item__job=job)
+        StepEvidence.objects.filter(item__in=_list_last_items(job, limit=limit))
         .select_related("item__solution__problem")
         .order_by("-pk")[:limit]
     )
@@ -325,6 +408,20 @@ def list_newest_steps(job: ModelJob, *, limit: int = NEWEST) -> list[tuple[Evide
         )
         for row in rows
     ]
+
+
+def _list_last_items(job: ModelJob, *, limit: int) -> list[int]:
+    """The items that a job's newest steps are of: those in flight, those whose work was broken off,
+    and those that ended last.
+
+    Found through indexes: a look at all steps of a large job takes longer than the page may.
+    """
+    items = JobItem.objects.filter(job=job)
+    leased = items.filter(state=JobItem.State.LEASED).order_by("pk")
+    waiting = items.filter(state=JobItem.State.PENDING).order_by("pk")
+    ended = items.filter(finished_at__isnull=False).order_by("-finished_at")
+    parts = (leased[:LIVELY], waiting[:LIVELY], ended[:limit])
+    return [pk for part in parts for pk in part.values_list("pk", flat=True)]
 
 
 # --- Reading what a method wrote ------------------------------------------------------------------
@@ -348,19 +445,18 @@ def _parse_sample(data: Any) -> SampleView:
     given = data if isinstance(data, Mapping) else {}
     verdict = given.get("verdict")
     return SampleView(
-        sample=_count(given.get("sample")),
+        sample=count(given.get("sample")),
         text=str(given.get("text") or ""),
         analysis=str(given.get("analysis") or ""),
         blocks=tuple(
-            _parse_block(number, block)
-            for number, block in enumerate(_list_of(given.get("blocks")))
+            _parse_block(number, block) for number, block in enumerate(list_of(given.get("blocks")))
         ),
         verdict=verdict if verdict in ("yes", "no") else None,
-        p_yes=_number(given.get("p_yes")),
+        p_yes=number(given.get("p_yes")),
         bound=_bound(given.get("bound")),
         unparsed=str(given.get("unparsed") or ""),
         fell_back=bool(given.get("fell_back")),
-        completion_tokens=_whole(given.get("completion_tokens")),
+        completion_tokens=whole(given.get("completion_tokens")),
         no_p_yes=str(given.get("no_p_yes") or ""),
     )
 
@@ -373,8 +469,8 @@ def _parse_block(number: int, data: Any) -> BlockView:
         output=str(given.get("output") or ""),
         status=str(given.get("status") or ""),
         is_truncated=bool(given.get("is_truncated")),
-        wall_ms=_whole(given.get("wall_ms")),
-        layers=tuple(str(layer) for layer in _list_of(given.get("layers"))),
+        wall_ms=whole(given.get("wall_ms")),
+        layers=tuple(str(layer) for layer in list_of(given.get("layers"))),
     )
 
 
@@ -399,27 +495,6 @@ def _show_fact(value: Any) -> str:
             return ", ".join(f"{name} {text}" for name, text in _list_facts(value))
         case _:
             return ""
-
-
-def _list_of(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _count(value: Any) -> int:
-    return _whole(value) or 0
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _bound(value: Any) -> str | None:

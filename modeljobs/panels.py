@@ -12,6 +12,7 @@ from labeling.models import Solution, User
 from labeling.selectors.review import list_steps
 from modeljobs.evidence_views import EvidenceView, StepRow, list_evidence, list_sources
 from modeljobs.models import StepEvidence
+from modeljobs.rollout_views import WHOLE
 from modeljobs.services.reveals import PANEL
 
 
@@ -39,7 +40,7 @@ class StepEvidencePanel:
         runs = []
         for item, source in sources:
             by_position: dict[int, list[EvidenceView]] = {}
-            for view in list_evidence(item, with_texts=False):
+            for view in list_evidence(item, with_texts=False, sight=WHOLE):
                 by_position.setdefault(view.position, []).append(view)
             rows = [StepRow(step, tuple(by_position.get(step.position, ()))) for step in steps]
             runs.append((source, rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -13,6 +14,7 @@ from labeling import access
 from modeljobs import selectors
 from modeljobs.evidence_views import EvidenceView, list_evidence
 from modeljobs.models import CodeTrial, JobItem
+from modeljobs.rollout_views import WHOLE, Point, RolloutView, Sight
 from modeljobs.services.reveals import get_evidence_access, open_evidence
 from workbench.api.permissions import Scope
 from workbench.api.serializers import MAX_INTEGER, Input
@@ -134,6 +136,87 @@ class EvidenceSampleSerializer(serializers.Serializer[object]):
     no_p_yes = serializers.CharField(help_text="Why there is a verdict, but no probability.")
 
 
+class RolloutAnswerSerializer(serializers.Serializer[object]):
+    """An answer that rollouts gave."""
+
+    answer = serializers.CharField()
+    count = serializers.IntegerField()
+    outcome = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class RolloutTextSerializer(serializers.Serializer[object]):
+    """One rollout as it was written."""
+
+    text = serializers.CharField()
+    finish = serializers.CharField()
+    outcome = serializers.CharField()
+    answer = serializers.CharField()
+
+
+class PointSerializer(serializers.Serializer[object]):
+    """A step under the rule in force."""
+
+    state = serializers.CharField(help_text='"correct", "wrong", "open", "unknown" or "scored".')
+    progress = serializers.SerializerMethodField(
+        help_text="The number that the rule looks at; null where it is unknown or infinite."
+    )
+    chance = serializers.FloatField(allow_null=True, help_text="That the step passes the rule.")
+    is_absorbed = serializers.BooleanField(help_text="After a step with MC = 0.")
+
+    def get_progress(self, point: Point) -> float | None:
+        known = point.progress is not None and isfinite(point.progress)
+        return point.progress if known else None
+
+
+class RolloutsSerializer(serializers.Serializer[RolloutView]):
+    """The rollouts from one place; null is "not known"."""
+
+    is_start = serializers.BooleanField(help_text="From the problem alone (MC(s1)).")
+    counts = serializers.SerializerMethodField()
+    k = serializers.IntegerField()
+    mc = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True, help_text="Wilson's 95 % interval.")
+    high = serializers.FloatField(allow_null=True)
+    is_exact = serializers.BooleanField(help_text="Judged by the solution's own answer.")
+    point = PointSerializer(allow_null=True)
+    stop = serializers.CharField()
+    checker = serializers.CharField()
+    hides_answers = serializers.BooleanField(
+        help_text="Answers and texts are left out: they would give a hidden reference away."
+    )
+    answers = RolloutAnswerSerializer(many=True)
+    samples = RolloutTextSerializer(many=True)
+    models = serializers.ListField(child=serializers.CharField())
+
+    def get_counts(self, view: RolloutView) -> dict[str, int]:
+        return dict(view.counts)
+
+
+class ScoreSerializer(serializers.Serializer[object]):
+    """One number of a PRM or a critic, with its scale and rule."""
+
+    name = serializers.CharField()
+    raw = serializers.FloatField(allow_null=True)
+    scale = serializers.CharField()
+    rule = serializers.CharField()
+    verdict = serializers.BooleanField(allow_null=True)
+
+
+class ScoresSerializer(serializers.Serializer[object]):
+    """What a PRM or a critic says of a step."""
+
+    scores = ScoreSerializer(many=True)
+    verdict = serializers.BooleanField(source="decision", allow_null=True)
+    uncertainty = serializers.FloatField(allow_null=True)
+    family = serializers.CharField()
+    template = serializers.CharField()
+    token = serializers.IntegerField(allow_null=True, help_text="The token that was scored.")
+    samples = serializers.IntegerField()
+    reason = serializers.CharField(help_text="Why there is no score; empty where there is one.")
+    texts = serializers.ListField(child=serializers.CharField())
+
+
 class EvidenceSerializer(serializers.Serializer[EvidenceView]):
     """What one run found of one step. Texts of models are data, never markup."""
 
@@ -145,6 +228,8 @@ class EvidenceSerializer(serializers.Serializer[EvidenceView]):
     summary = EvidenceSummarySerializer(allow_null=True)
     facts = serializers.SerializerMethodField(help_text="Of a kind that has no summary.")
     samples = EvidenceSampleSerializer(many=True)
+    rollouts = RolloutsSerializer(allow_null=True)
+    scores = ScoresSerializer(allow_null=True)
     missing = serializers.CharField(help_text="Why the texts are not there; empty where they are.")
     trials = serializers.SerializerMethodField()
 
@@ -204,7 +289,11 @@ class JobItemEvidenceView(ApiView):
         """
         query = self.read_query(EvidenceQuery)
         allowed = get_evidence_access(self.user, job_item_id)
-        found = list_evidence(allowed.item, position=query.get("position"))
+        sight = WHOLE
+        if allowed.positions is not None:
+            shows_answers = allowed.item.job.project.show_reference_answer
+            sight = Sight(allowed.positions, shows_answers)
+        found = list_evidence(allowed.item, position=query.get("position"), sight=sight)
         shown = [view for view in found if allowed.includes(view.position)]
         return Response(EvidenceListSerializer({"results": shown}).data)
 

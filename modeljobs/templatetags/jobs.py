@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,13 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.templatetags.desk import decimal
+from modeljobs.evidence_views import StepRow, find_whole_curve
 from modeljobs.methods.catalog import METHODS
+from modeljobs.methods.rpe_labels import LabelRule
+from modeljobs.plots import find_target, plot_bars, plot_curve
+from modeljobs.readings import Bar
+from modeljobs.rollout_views import Curve
 
 register = template.Library()
 
@@ -95,6 +102,8 @@ def job_event(verb: str) -> str:
         "job.retried": _("Tried again"),
         "job.reopened": _("Opened again"),
         "job.budgets_changed": _("Given other budgets"),
+        "job.rule_set": _("Labels read by another rule"),
+        "job.labels_frozen": _("Labels frozen"),
         "job.done": _("Done"),
     }
     return words.get(verb, verb)
@@ -234,3 +243,157 @@ def place_of(sample: int, block: int) -> str:
 def is_settled(trials: Iterable[Any]) -> bool:
     """Is none of the trials still to be run?"""
     return all(trial.state not in ("queued", "running") for trial in trials)
+
+
+# --- Rollouts -------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("modeljobs/rpe_curve.html")
+def rpe_curve(curve: Curve) -> dict[str, Any]:
+    """The share of right rollouts after each step, with intervals and verdicts, and its table."""
+    return {"curve": curve, "plot": plot_curve(curve)}
+
+
+@register.inclusion_tag("modeljobs/rpe_bars.html")
+def rpe_bars(bars: Iterable[Bar], label: str, rule: LabelRule | None = None) -> dict[str, Any]:
+    """How numbers are spread, with the line that a rule draws among them, and its table."""
+    target = None if rule is None else find_target(rule)
+    return {"plot": plot_bars(list(bars), target=target), "label": label, "rule": rule}
+
+
+@register.filter
+def whole_curve(rows: Iterable[StepRow]) -> Curve | None:
+    """The curve of a solution, for those who may see all of it."""
+    return find_whole_curve(rows)
+
+
+@register.filter
+def state_words(state: str) -> str:
+    """What a step comes to under a rule, in a word."""
+    words = {
+        "correct": _("correct"),
+        "wrong": _("wrong"),
+        "open": _("open"),
+        "unknown": _("unknown"),
+        "scored": _("number only"),
+    }
+    return words.get(state, "–")
+
+
+@register.filter
+def state_picture(state: str) -> str:
+    """What a step comes to as the symbol of a rating."""
+    return {"correct": "1", "wrong": "-1", "open": "unsure"}.get(state, "skip")
+
+
+@register.filter
+def outcome_words(outcome: str) -> str:
+    """What a rollout came to, in words."""
+    words = {
+        "correct": _("reach the reference"),
+        "wrong": _("another answer"),
+        "unparsable": _("no answer found"),
+        "truncated": _("cut off"),
+        "undecided": _("not comparable"),
+        "failed": _("failed"),
+    }
+    return words.get(outcome, outcome.replace("_", " "))
+
+
+@register.filter
+def answer_words(outcome: str) -> str:
+    """What an answer of a rollout was found to be."""
+    words = {
+        "correct": _("the reference"),
+        "wrong": _("another answer"),
+        "undecided": _("not comparable"),
+        "truncated": _("in a text that was cut off"),
+    }
+    return words.get(outcome, outcome_words(outcome))
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a text, to go through: `{% for state in "correct wrong"|words %}`."""
+    return text.split()
+
+
+@register.filter
+def rollout_reason(code: str) -> str:
+    """Why a rollout has no verdict, in words."""
+    words = {
+        "no_answer": _("it states no final answer"),
+        "unclosed_box": _("its last box is not closed"),
+        "length": _("it reached the longest length"),
+        "max_tokens": _("it reached the longest length"),
+        "not_comparable": _("its formula is written differently"),
+        "too_long": _("the answer is too long to compare"),
+        "empty_answer": _("the answer is empty"),
+        "empty_reference": _("the reference is empty"),
+        "unreadable_answer": _("the checker cannot read the answer"),
+        "unreadable_reference": _("the checker cannot read the reference"),
+        "comparison_failed": _("the comparison raised an error"),
+        "checker_failed": _("the checker failed"),
+        "timed_out": _("the comparison took too long"),
+        "too_many_timeouts": _("too many comparisons took too long"),
+        "abort": _("the engine ended it"),
+        "cancelled": _("the engine ended it"),
+        "content_filter": _("the engine's filter stopped it"),
+        "error": _("the engine failed"),
+        "not_judged": _("it was not judged"),
+    }
+    return words.get(code) or reason_word(code)
+
+
+@register.filter
+def stop_words(stop: str) -> str:
+    """Why no more rollouts were asked for."""
+    words = {
+        "planned": _("as many as planned"),
+        "settled": _("the label was settled"),
+        "limit": _("the most allowed, and still open"),
+        "after_zero": _("a step before leads nowhere"),
+    }
+    return words.get(stop, stop.replace("_", " "))
+
+
+@register.filter
+def rule_words(rule: LabelRule) -> str:
+    """A rule in a sentence."""
+    words = {
+        "ratio": _("correct if relative progress is at least %(bound)s"),
+        "difference": _("correct if MC changes by %(bound)s or more"),
+        "hard": _("correct if MC is above zero"),
+        "soft": _("MC itself, no verdict"),
+    }
+    bound = {"ratio": rule.epsilon, "difference": rule.threshold}.get(rule.kind, 0.0)
+    return words[rule.kind] % {"bound": f"{bound:g}".replace("-", "−")}
+
+
+@register.filter
+def scale_words(rule: LabelRule) -> str:
+    """What the number is that a rule looks at."""
+    words = {"ratio": _("relative progress"), "difference": _("change of MC")}
+    return words.get(rule.kind, _("MC"))
+
+
+@register.filter
+def measured(value: float | None) -> str:
+    """A number of a rule: two places, infinite where something follows nothing."""
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    return decimal(value, 2)
+
+
+@register.filter
+def score_words(name: str) -> str:
+    """What a score of a PRM or a critic is about."""
+    words = {
+        "validity": _("Validity"),
+        "redundancy": _("Redundancy"),
+        "reward": _("Reward"),
+        "difference": _("Difference to the step before"),
+    }
+    return words.get(name, name)

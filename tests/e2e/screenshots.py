@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "screenshots"
 WIDTHS = {1440: 900, 390: 844}
 # Formulas are rendered when they come near; a frame later everything stands.
-RENDERED = "() => !document.querySelector('[data-math]:not([data-math-done])')"
+# What is folded away is rendered when it is opened.
+RENDERED = """() =>
+  [...document.querySelectorAll("[data-math]:not([data-math-done])")]
+    .every((element) => element.closest("details:not([open])"))
+"""
 SETTLED = "document.fonts.ready.then(() => new Promise(requestAnimationFrame))"
 TALLEST = 12_000
 

@@ -6,6 +6,7 @@ shown again by GET; what was not is in no answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +21,15 @@ from labeling.selectors.review import list_steps
 from labeling.web.errors import page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, wants_fragment
-from modeljobs.evidence_views import StepRow, list_evidence, list_sources, list_step_rows
+from modeljobs.evidence_views import (
+    EvidenceView,
+    StepRow,
+    list_evidence,
+    list_sources,
+    list_step_rows,
+)
+from modeljobs.models import JobItem
+from modeljobs.rollout_views import WHOLE, Sight
 from modeljobs.services.reveals import (
     EvidenceAccess,
     Sealed,
@@ -44,7 +53,11 @@ def item_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
     access = get_evidence_access(request.user, pk)
     if wants_fragment(request, "step"):
         position = read_position(request)
-        shown = list_evidence(access.item, position=position) if access.includes(position) else []
+        shown = (
+            list_evidence(access.item, position=position, sight=find_sight(access))
+            if access.includes(position)
+            else []
+        )
         return render(request, "modeljobs/_step_evidence.html", step_context(access, shown))
     return render(
         request,
@@ -64,9 +77,16 @@ def step_context(access: EvidenceAccess, evidence: list[Any]) -> dict[str, Any]:
     return {"evidence": evidence, "may_run": access.may_run}
 
 
+def find_sight(access: EvidenceAccess) -> Sight:
+    """What this person may see of the solution beside each step."""
+    if access.positions is None:
+        return WHOLE
+    return Sight(access.positions, access.item.job.project.show_reference_answer)
+
+
 def list_open_rows(access: EvidenceAccess) -> list[StepRow]:
     """The steps that this person may see: the others are left out, not hidden."""
-    rows = list_step_rows(access.item)
+    rows = list_step_rows(access.item, sight=find_sight(access))
     return [row for row in rows if access.includes(row.step.position)]
 
 
@@ -79,18 +99,15 @@ def assignment_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         return _open(request, held)
     opened = list_opened_positions(held)
-    sources = list_sources(held.item.solution_id) if opened else []
+    items = list_items(held) if opened else []
     rows = [
         {
             "step": step,
             "is_open": step.position in opened,
             "state": find_evidence_state(held, step.position) if held.state in SHOWN else "sealed",
-            "evidence": [
-                view
-                for item, _source in sources
-                if step.position in opened
-                for view in list_evidence(item, position=step.position)
-            ],
+            "evidence": list_opened(held, items, step.position, opened)
+            if step.position in opened
+            else [],
         }
         for step in list_steps(held.item.solution)
     ]
@@ -109,11 +126,24 @@ def assignment_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
     )
 
 
+def list_items(held: Assignment) -> list[JobItem]:
+    """The runs that found something of what the reviewer judges, the newest first."""
+    return [item for item, _source in list_sources(held.item.solution_id)]
+
+
+def list_opened(
+    held: Assignment, items: Sequence[JobItem], position: int, opened: frozenset[int]
+) -> list[EvidenceView]:
+    """What was found of a step that is open to its reviewer, by each run."""
+    sight = Sight(opened, held.project.show_reference_answer)
+    return [view for item in items for view in list_evidence(item, position=position, sight=sight)]
+
+
 def _open(request: AuthedRequest, held: Assignment) -> HttpResponse:
     is_fragment = wants_fragment(request, "step")
     try:
         position = read_position(request)
-        shown = open_evidence(assignment=held, position=position)
+        open_evidence(assignment=held, position=position)
     except (Conflict, InvalidInput, NotAllowed) as error:
         if is_fragment:
             return refuse(request, error)
@@ -123,6 +153,8 @@ def _open(request: AuthedRequest, held: Assignment) -> HttpResponse:
         raise
     if is_fragment:
         may_run = Capability.ANNOTATE in capabilities_of(request.user, held.project)
+        # With what was opened before: the curve may go through it.
+        shown = list_opened(held, list_items(held), position, list_opened_positions(held))
         context = {"evidence": shown, "may_run": may_run}
         return render(request, "modeljobs/_step_evidence.html", context)
     address = reverse("modeljobs:assignment-evidence", args=[held.pk])

@@ -55,6 +55,7 @@ def test_it_works(
     assert job.parameters == {
         # In the order in which the method offers them.
         "error_types": ["circular", "deception"],
+        "drop_wrong_answers": False,
         "examples": 1,
         "temperature": 0.5,
         "top_p": 1.0,
