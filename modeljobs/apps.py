@@ -19,11 +19,13 @@ class ModeljobsConfig(AppConfig):
         from labeling import panels
         from modeljobs.panels import step_evidence_panel
         from modeljobs.services.engine_tests import tend_tests
+        from modeljobs.services.guarding import tend_guards
         from modeljobs.services.jobs import tend_jobs
         from modeljobs.services.trials import tend_trials
         from workbench import reaper
 
         reaper.register("model jobs", tend_jobs)
+        reaper.register("model jobs: guards", tend_guards)
         reaper.register("model jobs: engine tests", tend_tests)
         reaper.register("model jobs: code trials", tend_trials)
         panels.register(step_evidence_panel)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 
-from labeling.models import AnnotationRevision, Project, Solution
+from labeling.content import ContentError, parse_content
+from labeling.models import Adjudication, AnnotationRevision, Project, ReviewItem, Solution
+from labeling.records import NoError
 from workbench.errors import InvalidInput
 
-FIELDS = ("solution_ids", "source", "kind", "correct_only", "limit", "shuffle")
+FIELDS = ("solution_ids", "source", "kind", "correct_only", "verified_only", "limit", "shuffle")
 # Narrows what a judging method takes; a method that alters solutions takes unmodified ones anyway.
 KINDS = ("", "solutions", "injections")
+# What a decision's document says, as both databases write it. Within a note, quotation marks stand
+# behind backslashes, so that none can be taken for these.
+DECIDED_WRONG = '"validity": "wrong"'
+DECIDED_COMPLETE = '"outcome": "complete"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,9 @@ class Selection:
     Either `solution_ids`, or every fitting solution of the project, of `source` alone where one is
     named, and of `kind` alone ("solutions" or "injections"). `correct_only` takes those known to
     be right; without it a method that alters solutions takes those not known to be wrong, and one
-    that judges them takes any. `limit` takes the first ones, or with `shuffle` a seeded random
-    choice.
+    that judges them takes any. `verified_only` takes those that people of this project found to be
+    right in every step; in a project with `verify_sources`, a method that alters solutions takes no
+    others. `limit` takes the first ones, or with `shuffle` a seeded random choice.
     """
 
     solution_ids: tuple[int, ...] | None = None
@@ -34,6 +42,7 @@ class Selection:
     correct_only: bool = False
     limit: int | None = None
     shuffle: bool = False
+    verified_only: bool = False
 
     def pack(self) -> dict[str, Any]:
         packed: dict[str, Any] = {"correct_only": self.correct_only, "shuffle": self.shuffle}
@@ -45,6 +54,8 @@ class Selection:
             packed["kind"] = self.kind
         if self.limit is not None:
             packed["limit"] = self.limit
+        if self.verified_only:
+            packed["verified_only"] = True
         return packed
 
 
@@ -79,6 +90,7 @@ def parse_selection(data: Mapping[str, Any]) -> Selection:
         correct_only=_read_flag(data, "correct_only"),
         limit=limit,
         shuffle=_read_flag(data, "shuffle"),
+        verified_only=_read_flag(data, "verified_only"),
     )
 
 
@@ -94,20 +106,108 @@ def list_selected(
     if selection.kind:
         modified = Q(origin=Solution.Origin.INJECTED)
         fitting = fitting.filter(modified if selection.kind == "injections" else ~modified)
+    verified: Set[int] | None = None
+    if selection.verified_only or (project.verify_sources and not judging):
+        verified = find_verified(project)
     if selection.solution_ids is not None:
-        return _check_named(project, selection, fitting)
+        return _check_named(project, selection, fitting, verified)
     if selection.source:
         if not project.sources.filter(name=selection.source).exists():
             raise InvalidInput(f"This project has no source {selection.source!r}.", field="source")
         fitting = fitting.filter(source__name=selection.source)
     ids = fitting.order_by("pk").values_list("pk", flat=True)
-    if selection.limit is None:
-        return list(ids)
-    if not selection.shuffle:
+    takes_first = selection.limit is not None and not selection.shuffle
+    if takes_first and verified is None:
         return list(ids[: selection.limit])
     every = list(ids)
+    if verified is not None:
+        every = _keep_verified(every, verified)
+    if selection.limit is None or takes_first:
+        return every[: selection.limit]
     rng = random.Random(f"selection:{seed}")  # noqa: S311 (not a secret)
     return sorted(rng.sample(every, min(selection.limit, len(every))))
+
+
+def find_verified(project: Project) -> frozenset[int]:
+    """Solutions that people of this project found to be right in every step: those on which the
+    reviewers agreed, and those that an adjudicator decided. Labels that came with a data set are
+    not theirs.
+    """
+    items = ReviewItem.objects.filter(project=project, task=ReviewItem.Task.RATE_STEPS)
+    none = AnnotationRevision.FirstErrorState.NONE
+    agreed = items.filter(
+        state=ReviewItem.State.AGREED, agreed_revision__first_error_state=none
+    ).values_list("solution_id", flat=True)
+    latest = Adjudication.objects.filter(item=OuterRef("pk")).order_by("-number")
+    decided = (
+        items.filter(state=ReviewItem.State.DECIDED)
+        .annotate(content=Subquery(latest.values("content")[:1]))
+        .values_list("solution_id", "solution__n_steps", "content")
+    )
+    return frozenset(agreed) | {
+        pk for pk, n_steps, content in decided if _finds_no_error(content, n_steps)
+    }
+
+
+def find_unverified(project: Project, *, correct_only: bool = True) -> list[int]:
+    """Solutions that could have an error put into them, and on which no person of this project has
+    the last word yet, in order. Those that people have settled otherwise are left out: to put them
+    before people again would change nothing.
+    """
+    settled = ReviewItem.objects.filter(
+        solution=OuterRef("pk"), task=ReviewItem.Task.RATE_STEPS
+    ).exclude(state=ReviewItem.State.WAITING)
+    fitting = list_fitting_solutions(project, correct_only=correct_only).filter(~Exists(settled))
+    return list(fitting.order_by("pk").values_list("pk", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCounts:
+    """The solutions that could have an error put into them, known to be right by their answer or
+    by somebody's ratings. `verified` ones were found right by people of this project; `waiting`
+    ones are not settled by them, and `queued` of these stand in the queue already.
+    """
+
+    fitting: int
+    verified: int
+    waiting: int
+    queued: int
+
+
+def count_sources(project: Project) -> SourceCounts:
+    """How many solutions there are to put errors into, and how many of them people have seen."""
+    fitting = list_fitting_solutions(project, correct_only=True)
+    ids = set(fitting.values_list("pk", flat=True))
+    waiting = set(find_unverified(project))
+    queued = ReviewItem.objects.filter(
+        project=project, task=ReviewItem.Task.RATE_STEPS, state=ReviewItem.State.WAITING
+    ).values_list("solution_id", flat=True)
+    return SourceCounts(
+        fitting=len(ids),
+        verified=len(ids & find_verified(project)),
+        waiting=len(waiting),
+        queued=len(waiting.intersection(queued)),
+    )
+
+
+def _finds_no_error(content: object, n_steps: int) -> bool:
+    try:
+        return isinstance(parse_content(content, n_steps=n_steps).first_error(n_steps), NoError)
+    except ContentError:
+        return False
+
+
+def _keep_verified(ids: Sequence[int], verified: Set[int]) -> list[int]:
+    """Those of the solutions that are verified; InvalidInput where there are some, and none is."""
+    kept = [pk for pk in ids if pk in verified]
+    if ids and not kept:
+        raise InvalidInput(
+            f"Of {len(ids):,} fitting solutions people have found none right in every step yet. "
+            "Put them before people first.",
+            field="selection",
+            unverified=len(ids),
+        )
+    return kept
 
 
 def list_fitting_solutions(
@@ -116,10 +216,11 @@ def list_fitting_solutions(
     """Solutions that a method can work on: the newest versions, with steps.
 
     To be judged, any of them. To have an error added, no injections themselves, and none that is
-    known to be wrong already (by its final answer, or by anybody's rating).
+    known to be wrong already: by its final answer, or by anybody's rating unless an adjudicator
+    found it right.
 
-    With `correct_only`, those known to be right: by their final answer, or because somebody judged
-    every step and found none wrong.
+    With `correct_only`, those known to be right: by their final answer, by an adjudicator's
+    decision, or because somebody judged every step and found none wrong.
     """
     words = AnnotationRevision.objects.filter(
         annotation__solution=OuterRef("pk"), number=F("annotation__current_number")
@@ -129,17 +230,41 @@ def list_fitting_solutions(
     if not judging:
         fitting = fitting.exclude(origin=Solution.Origin.INJECTED)
     if not judging or correct_only:
-        fitting = fitting.exclude(final_answer_correct=False).filter(
-            ~Exists(words.filter(first_error_state=at))
+        standing = words.exclude(annotation__solution__in=_list_decided(project))
+        fitting = (
+            fitting.exclude(final_answer_correct=False)
+            .filter(~Exists(standing.filter(first_error_state=at)))
+            .exclude(pk__in=_list_decided(project, saying=DECIDED_WRONG))
         )
     if correct_only:
         fitting = fitting.filter(
-            Q(final_answer_correct=True) | Exists(words.filter(first_error_state=none))
+            Q(final_answer_correct=True)
+            | Exists(words.filter(first_error_state=none))
+            | Q(pk__in=_list_decided(project, saying=DECIDED_COMPLETE))
         )
     return fitting
 
 
-def _check_named(project: Project, selection: Selection, fitting: QuerySet[Solution]) -> list[int]:
+def _list_decided(project: Project, *, saying: str = "") -> QuerySet[ReviewItem, Any]:
+    """The solutions on whose steps an adjudicator decided, and whose newest decision says so."""
+    latest = Adjudication.objects.filter(item=OuterRef("pk")).order_by("-number")
+    text = latest.annotate(text=Cast("content", TextField())).values("text")[:1]
+    return (
+        ReviewItem.objects.filter(
+            project=project, task=ReviewItem.Task.RATE_STEPS, state=ReviewItem.State.DECIDED
+        )
+        .annotate(decision=Subquery(text))
+        .filter(decision__contains=saying)
+        .values("solution")
+    )
+
+
+def _check_named(
+    project: Project,
+    selection: Selection,
+    fitting: QuerySet[Solution],
+    verified: Set[int] | None,
+) -> list[int]:
     named = selection.solution_ids or ()
     known: set[int] = set()
     fits: set[int] = set()
@@ -163,6 +288,14 @@ def _check_named(project: Project, selection: Selection, fitting: QuerySet[Solut
             f"is not {wanted}, or it is known to be wrong. Leave them out.",
             field="solution_ids",
             ids=unfit[:100],
+        )
+    unseen = [pk for pk in named if verified is not None and pk not in verified]
+    if unseen:
+        raise InvalidInput(
+            f"{len(unseen)} of the chosen solutions were not found right by people yet, solution "
+            f"{unseen[0]} first. Put them before people, or leave them out.",
+            field="solution_ids",
+            ids=unseen[:100],
         )
     chosen = sorted(named)
     return chosen[: selection.limit] if selection.limit is not None else chosen

@@ -142,7 +142,7 @@ SUGGESTION_COLUMNS = (
 INJECTION_COLUMNS = (
     *("project", "original", "modified", "error_type", "claimed_error_positions"),
     *("claimed_changed_positions", "reason", "question_changed", "producer", "is_scripted"),
-    *("provenance", "lints", "blocking_lints", "extra", "created_at"),
+    *("provenance", "truth", "lints", "blocking_lints", "extra", "created_at"),
 )
 
 
@@ -551,6 +551,7 @@ class _ChunkWriter:
                     options.producer[:120],
                     options.is_scripted,
                     {"source": self.source.name, **options.provenance},
+                    {},
                     lints,
                     sum(lint["severity"] == "block" for lint in lints),
                     {"extra": dict(injection.extra)} if injection.extra else {},

@@ -30,6 +30,7 @@ from labeling.selectors.imported import injections_as_records
 LINK_COLUMNS = ("from_solution", "to_solution", "before", "after", "kind")
 # Where made injections are filed: a source of their own, with the terms of what they came from.
 MADE_SUFFIX = " (injected)"
+NEAR_DUPLICATE = "W24"
 
 LinkRow = tuple[int, int, int | None, int | None, str]
 
@@ -80,7 +81,6 @@ def record_injection(
                 Step(solution=modified, position=position, text=step.text, kind=step.kind)
                 for position, step in enumerate(proposal.steps)
             )
-            [lints] = lint_rows([proposal], project=project)
             injection = Injection.objects.create(
                 project=project,
                 original=original,
@@ -93,11 +93,10 @@ def record_injection(
                 producer=producer[:120],
                 is_scripted=is_scripted,
                 provenance=dict(provenance),
-                lints=lints,
-                blocking_lints=sum(lint["severity"] == "block" for lint in lints),
                 extra={"extra": dict(claim.extra)} if claim.extra else {},
                 created_at=now,
             )
+            _lint_stored(injection)
             insert_links(build_links([(original.pk, modified.pk)]))
             ReviewItem.objects.create(
                 project=project,
@@ -211,14 +210,12 @@ def lint_rows(
     """The lints of each injection as they are stored, in order.
 
     They are compared with one another and with what the project has of the same problem families
-    and types, unless a context says what to compare with.
+    and types, unless a context says what to compare with. (An import brings whole files at once:
+    what it has of other types stands among the rows themselves.)
     """
     if context is None:
         context = LintContext.build([*proposals, *_load_neighbours(proposals, project)])
-    return [
-        [lint.pack() for lint in lint_injection(proposal, context=context)]
-        for proposal in proposals
-    ]
+    return [_pack_lints(proposal, context) for proposal in proposals]
 
 
 def _load_neighbours(
@@ -240,16 +237,42 @@ def _load_neighbours(
 
 
 def find_lints(injection: Injection) -> list[dict[str, Any]]:
-    """What the lints say of a stored injection now, compared with its like in the project."""
-    [record] = injections_as_records(Injection.objects.filter(pk=injection.pk))
+    """What the lints say of a stored injection now, compared with its like in the project: those
+    into the same problem family, of whatever type.
+    """
+    family = _load_family(injection)
+    return _pack_lints(family[injection.pk], LintContext.build(family.values()))
+
+
+def _load_family(injection: Injection) -> dict[int, records.Solution]:
+    """All injections into the problem family, by their key."""
     siblings = Injection.objects.filter(
-        project=injection.project,
-        error_type=injection.error_type,
-        modified__problem__family=injection.modified.problem.family_id,
+        project=injection.project_id, modified__problem__family=injection.modified.problem.family_id
+    ).order_by("pk")
+    return dict(
+        zip(siblings.values_list("pk", flat=True), injections_as_records(siblings), strict=True)
     )
-    context = LintContext.build(injections_as_records(siblings))
-    [lints] = lint_rows([record], project=injection.project, context=context)
-    return lints
+
+
+def _pack_lints(record: records.Solution, context: LintContext) -> list[dict[str, Any]]:
+    return [lint.pack() for lint in lint_injection(record, context=context)]
+
+
+def _lint_stored(injection: Injection) -> None:
+    """Lint a new injection, and where it is nearly one that was there, that one again.
+
+    To be called under the project's lock, so that no sibling comes in between.
+    """
+    family = _load_family(injection)
+    context = LintContext.build(family.values())
+    lints = _pack_lints(family[injection.pk], context)
+    store_lints(injection, lints)
+    injection.refresh_from_db(fields=["lints", "blocking_lints"])
+    if any(lint["code"] == NEAR_DUPLICATE for lint in lints):
+        for sibling in Injection.objects.filter(pk__in=family).exclude(pk=injection.pk):
+            found = _pack_lints(family[sibling.pk], context)
+            if found != sibling.lints:
+                store_lints(sibling, found)
 
 
 def store_lints(injection: Injection, lints: list[dict[str, Any]]) -> None:

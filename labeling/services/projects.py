@@ -47,6 +47,7 @@ PROTOCOL_FIELDS = (
     "show_reference_answer",
     "machine_evidence",
     "hide_names",
+    "verify_sources",
 )
 DEFAULT_TAXONOMY = "prmbench-9"
 SOURCE_FACTS = (

@@ -135,16 +135,26 @@ class ProtocolForm(forms.Form):
         required=False, label=gettext_lazy("Show reviewers to each other under other names")
     )
 
+    verify_sources = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Let people find a solution right before errors are put into it"),
+        help_text=gettext_lazy(
+            "Model jobs that alter solutions then take only those in which people found every step "
+            "right."
+        ),
+    )
+
     ASKED = (
         *("rating_view", "mode", "asks_contribution", "asks_origin", "asks_error_types"),
         "allow_partial",
     )
     PEOPLE = ("overlap", "strategy", "agree_target", "max_overlap", "lease_minutes")
     BLINDED = ("hide_claim", "show_reference_answer", "machine_evidence", "hide_names")
+    MACHINES = ("verify_sources",)
 
     @classmethod
     def initial_of(cls, project: Project) -> dict[str, Any]:
-        names = (*cls.ASKED, *cls.PEOPLE, *cls.BLINDED, "name", "description")
+        names = (*cls.ASKED, *cls.PEOPLE, *cls.BLINDED, *cls.MACHINES, "name", "description")
         return {
             **{name: getattr(project, name) for name in names},
             "seen_version": project.version,
@@ -168,6 +178,10 @@ class ProtocolForm(forms.Form):
     @property
     def blinded(self) -> list[forms.BoundField]:
         return self._bound(self.BLINDED)
+
+    @property
+    def machines(self) -> list[forms.BoundField]:
+        return self._bound(self.MACHINES)
 
 
 class GuidelinesForm(forms.Form):

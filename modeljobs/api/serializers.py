@@ -117,13 +117,18 @@ class JobSerializer(serializers.ModelSerializer[ModelJob]):
     engine_name = serializers.CharField(source="engine.name")
     parameters = serializers.JSONField()
     selection = serializers.JSONField()
+    budgets = serializers.JSONField(help_text="What stops it when used up; empty for nothing.")
+    guards = serializers.JSONField(
+        help_text="From which acceptance down its injectors are stopped; empty for none."
+    )
     created_by = serializers.CharField(source="created_by.name")
 
     class Meta:
         model = ModelJob
         fields: tuple[str, ...] = (
             *("id", "method", "engine", "engine_name", "is_scripted", "state", "note"),
-            *("parameters", "prompt_version", "seed", "selection", "code_version"),
+            *("parameters", "prompt_version", "seed", "selection", "budgets", "guards"),
+            "code_version",
             *("created_by", "created_at", "started_at", "finished_at"),
         )
         read_only_fields = fields
@@ -195,7 +200,15 @@ class SelectionSerializer(Input):
     source = serializers.CharField(  # type: ignore[assignment]
         max_length=120, required=False
     )
+    kind = serializers.ChoiceField(
+        choices=["solutions", "injections"],
+        required=False,
+        help_text="For a method that judges: unmodified solutions, or injections, alone.",
+    )
     correct_only = serializers.BooleanField(required=False)
+    verified_only = serializers.BooleanField(
+        required=False, help_text="Only what people have found right in every step."
+    )
     limit = serializers.IntegerField(min_value=1, max_value=MAX_INTEGER, required=False)
     shuffle = serializers.BooleanField(required=False)
 
@@ -208,6 +221,10 @@ class NewJobSerializer(Input):
     parameters = ObjectField(required=False, default=dict)
     seed = serializers.IntegerField(min_value=0, max_value=MAX_ID, required=False, default=0)
     selection = SelectionSerializer(required=False, default=dict)
+    budgets = ObjectField(
+        required=False, default=dict, help_text="max_tokens, max_cost, max_seconds."
+    )
+    guards = ObjectField(required=False, default=dict, help_text="min_acceptance, min_reviewed.")
     start = serializers.BooleanField(required=False, default=True)
 
 

@@ -145,6 +145,8 @@ class JobsView(ApiView):
                 parameters=data["parameters"],
                 seed=data["seed"],
                 selection=data["selection"],
+                budgets=data["budgets"],
+                guards=data["guards"],
                 by=self.user,
             )
             if data["start"]:

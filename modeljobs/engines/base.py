@@ -52,6 +52,18 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """The JSON that a reply is to be: a schema, and what to call it.
+
+    `schema` is JSON Schema within what OpenAI's strict mode takes: each object names all its
+    fields as required, and has no others.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """One question to an engine: chat messages, or a raw prompt to go on from.
 
@@ -61,6 +73,9 @@ class CompletionRequest:
     `key` names the question within its job; the same key is the same question, so that a call
     that is already stored need not be made twice. `metadata` says in a structured form what the
     messages say in words. Engines that hold a model ignore it; it is never sent anywhere.
+
+    `form` is for engines that can hold a reply to a schema (`Capabilities.json_schema`); others
+    pass it over, so that the messages have to say it as well.
     """
 
     key: str
@@ -69,6 +84,7 @@ class CompletionRequest:
     sampling: SamplingSettings = SamplingSettings()
     metadata: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     pieces: tuple[Piece, ...] = ()
+    form: ReplyForm | None = None
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.prompt is not None):
@@ -147,6 +163,8 @@ class Capabilities:
     completions: bool = False
     # Scores for the tokens of a text: see `engines.pooling`.
     pooling: bool = False
+    # Replies held to a schema: see `ReplyForm`.
+    json_schema: bool = False
     context_length: int | None = None
 
 

@@ -164,6 +164,18 @@ def _vllm_fields(default: bool) -> tuple[Option, ...]:
     )
 
 
+def _structured_output(default: str) -> Option:
+    return Option(
+        "structured_output",
+        "choice",
+        "Structured output",
+        help="Hold replies to the schema that a method gives (response_format). A server that "
+        "refuses the field is asked without it.",
+        default=default,
+        choices=(("off", "off"), ("json_schema", "JSON schema")),
+    )
+
+
 LOCAL_OPTIONS = (
     Option(
         "model",
@@ -209,6 +221,7 @@ KINDS: Mapping[str, EngineKind] = MappingProxyType(
                         default=False,
                     ),
                     *_vllm_fields(default=False),
+                    _structured_output("off"),
                 ),
                 sends_data_away=True,
             ),
@@ -217,7 +230,11 @@ KINDS: Mapping[str, EngineKind] = MappingProxyType(
                 "vLLM server",
                 "A vLLM server beside a GPU: tokens by number, so that its prefix cache is of use, "
                 "and reward models.",
-                (*SERVER_OPTIONS, *_vllm_fields(default=True)),
+                (
+                    *SERVER_OPTIONS,
+                    *_vllm_fields(default=True),
+                    _structured_output("json_schema"),
+                ),
                 sends_data_away=True,
             ),
             EngineKind(
@@ -257,7 +274,7 @@ KINDS: Mapping[str, EngineKind] = MappingProxyType(
                 "transformers_local",
                 "Transformers in a worker",
                 "A model of the transformers library inside the worker, on its CPU or GPU, for "
-                "small models and for trying things out.",
+                "small models, reward models and trying things out.",
                 (
                     *LOCAL_OPTIONS,
                     Option(

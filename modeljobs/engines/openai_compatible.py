@@ -69,6 +69,8 @@ class ServerSettings:
     # What the server knows beyond the common API: vLLM's fields (see `wire.build_body`).
     returns_token_ids: bool = False
     continues_final_message: bool = False
+    # Whether a request's form is sent: "off", or "json_schema" as `response_format`.
+    structured_output: str = "off"
     # What may be asked within any minute, by this process; None is no bound.
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -119,6 +121,8 @@ class OpenAICompatibleEngine:
         }
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        # True once the server refused a request for its schema alone.
+        self._refuses_schema = False
         self._client = httpx.AsyncClient(
             headers=headers,
             follow_redirects=False,
@@ -154,8 +158,13 @@ class OpenAICompatibleEngine:
             token_ids=self._settings.returns_token_ids,
             chat=True,
             completions=True,
+            json_schema=self._holds_to_schema,
             context_length=self._settings.context_length,
         )
+
+    @property
+    def _holds_to_schema(self) -> bool:
+        return self._settings.structured_output == "json_schema" and not self._refuses_schema
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -166,12 +175,29 @@ class OpenAICompatibleEngine:
             "base_url": str(self._base),
             "key_name": self._settings.key_name,
             "extra_body": dict(self._settings.extra_body),
+            "structured_output": "refused"
+            if self._refuses_schema
+            else self._settings.structured_output,
         }
 
     async def complete(self, request: CompletionRequest) -> EngineReply:
         """The answer. One that came without the log-probabilities asked for has None for them: what
         that means is for whoever asked to say.
+
+        A server that refuses the form is asked without it, then and from then on.
         """
+        holds_to_schema = request.form is not None and self._holds_to_schema
+        try:
+            return await self._ask(request, holds_to_schema=holds_to_schema)
+        except EnginePermanent as error:
+            if not (holds_to_schema and error.code == "bad_request"):
+                raise
+        reply = await self._ask(request, holds_to_schema=False)
+        # Only now is it known that the form was what it refused.
+        self._refuses_schema = True
+        return reply
+
+    async def _ask(self, request: CompletionRequest, *, holds_to_schema: bool) -> EngineReply:
         settings = self._settings
         path = "chat/completions" if request.messages else "completions"
         body = build_body(
@@ -182,6 +208,7 @@ class OpenAICompatibleEngine:
             prompt_ids=await self._encode_prompt(request),
             returns_token_ids=settings.returns_token_ids,
             continues_final_message=settings.continues_final_message,
+            holds_to_schema=holds_to_schema,
         )
         async with self._slots, self._wait_for_turn(request) as report:
             started = time.monotonic()

@@ -1,25 +1,23 @@
-"""Errors put into correct solutions by a language model: PRMBench's eight injected classes.
+"""Errors put into correct solutions by a language model, and second solutions: nine classes.
 
-One request per solution and class, with a prompt of our own (`prompts/injection.md`); where the
-reply cannot be read, one more that quotes the fault. What the model claims about its own work is
-kept as it claims it, even where it points past the end: people verify it, and the lints say what
-looks wrong (Song et al. 2025; claims are unreliable in half of the published data).
-
-The model is not asked to copy the original solution, and a copy that it sends anyway is not
-believed: in a third of PRMBench the copy differs from the source.
+One request per solution and class, with a prompt of our own; where the reply cannot be used, one
+more that quotes the fault. The classes are PRMBench's (Song et al. 2025). Eight of them put an
+error in; the ninth, multi_solutions, is another correct solution (see `multi_solutions`).
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from labeling.records import At, Injection, Solution, Step
-from modeljobs.engines.base import CompletionRequest, Engine, Message, SamplingSettings
+from labeling.formats.lint.texts import contains_answer, find_final_answer
+from labeling.records import At, Solution
+from modeljobs.engines.base import CompletionRequest, Engine
 from modeljobs.engines.options import Option
+from modeljobs.methods import multi_solutions
+from modeljobs.methods.answer_checks import PlainChecker
 from modeljobs.methods.base import (
     CallMade,
     CallRecord,
@@ -31,194 +29,39 @@ from modeljobs.methods.base import (
     Produced,
     derive_seed,
 )
-from modeljobs.methods.parsing import (
-    NOTE_BACKSLASHES,
-    NOTE_ESCAPES,
-    Unparsed,
-    find_object,
+from modeljobs.methods.injection_prompts import (
+    ERROR_CLASSES,
+    PROMPT,
+    build_injection_request,
+    build_repair_request,
 )
-from modeljobs.methods.rule_injection import INJECTED_CLASSES
-from modeljobs.methods.templates import (
-    ErrorClassPrompt,
-    digest_texts,
-    fill,
-    load_error_class,
-    load_prompt,
+from modeljobs.methods.injection_replies import (
+    NOTES,
+    ParsedInjection,
+    build_solution,
+    parse_injection_reply,
 )
+from modeljobs.methods.multi_solutions import (
+    OtherSolution,
+    build_other_solution,
+    build_solution_request,
+    check_answer,
+    parse_other_solution,
+)
+from modeljobs.methods.parsing import Unparsed
+from modeljobs.methods.rule_injection import MULTI_SOLUTIONS
+from modeljobs.methods.templates import digest_texts, load_error_class, load_prompt
 
-PROMPT = "injection"
-REQUIRED_FIELDS = ("modified_process", "modified_steps", "error_steps")
-STEPS_LIMIT = 500
-STEP_CHARACTERS = 20_000
-# Claims may point anywhere, but they have to fit into a column.
-POSITION_LIMIT = 1_000_000
-# What of an unreadable reply is shown to the model again.
-REPAIR_CHARACTERS = 20_000
+CLASSES = (*ERROR_CLASSES, MULTI_SOLUTIONS)
+# Classes whose steps are true, so that the answer stays what it was; lint W22 looks at these.
+KEEPS_ANSWER = frozenset({"redundency", "circular", MULTI_SOLUTIONS})
+NOTE_ANSWER_KEPT = (
+    "The final answer is still the source's, which an error of this class usually changes."
+)
+# Replies that could be read, and were refused for what they say.
+READ_AND_REFUSED = frozenset({"same_as_source", "wrong_answer"})
 
-NOTE_QUESTION = "The reply gave no question; the source's question was kept."
-NOTE_REASON = "The reply gave no reason."
-NOTE_NUMBERS = "The reply numbered its steps; the numbers were taken off."
-NOTE_TEXT_POSITIONS = "The reply gave positions as text; they were read as numbers."
-NOTE_DRIFT = "The reply's copy of the original differs from the source; the source was kept."
-
-STEP_NUMBER = re.compile(r"\s*(?:step\s+)?(\d{1,4})\s*[.:)]\s+", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedInjection:
-    """A reply as it was read. Positions are 0-based, as claimed, in the order claimed.
-
-    A question of None means that the reply left it out. The original is what the reply repeated of
-    it, if anything.
-    """
-
-    modified_question: str | None
-    modified_steps: tuple[str, ...]
-    claimed_changed: tuple[int, ...]
-    claimed_errors: tuple[int, ...]
-    reason: str
-    original_question: str | None = None
-    original_steps: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-
-
-def build_injection_request(
-    problem: str,
-    steps: Sequence[str],
-    error_type: str,
-    settings: Mapping[str, Any],
-    *,
-    key: str = "",
-    seed: int | None = None,
-) -> CompletionRequest:
-    """The request that asks for a flawed version of a correct solution."""
-    if error_type not in INJECTED_CLASSES:
-        known = ", ".join(INJECTED_CLASSES)
-        raise ValueError(f"There is no prompt for the class {error_type!r}, only for {known}.")
-    prompt, kind = load_prompt(PROMPT), load_error_class(error_type)
-    system = fill(
-        prompt.sections["system"],
-        {
-            "title": kind.title,
-            "definition": kind.definition,
-            "instruction": kind.instruction,
-            "flagging": kind.flagging,
-        },
-    )
-    messages = [Message("system", system)]
-    messages += build_examples(kind, count=settings["examples"])
-    messages.append(Message("user", _ask(problem, steps)))
-    return CompletionRequest(
-        key=key,
-        messages=tuple(messages),
-        sampling=SamplingSettings(
-            temperature=settings["temperature"],
-            top_p=settings["top_p"],
-            max_tokens=settings["max_tokens"],
-            seed=seed,
-        ),
-        metadata={
-            "task": "injection",
-            "error_type": error_type,
-            "question": problem,
-            "steps": tuple(steps),
-            "attempt": 1,
-        },
-    )
-
-
-def build_examples(kind: ErrorClassPrompt, *, count: int) -> list[Message]:
-    """The first worked examples of a class, each as a question and the reply wanted to it."""
-    messages = []
-    for example in kind.examples[:count]:
-        reply = {
-            "modified_question": example.modified_question,
-            "modified_process": example.modified_steps,
-            "modified_steps": example.changed,
-            "error_steps": example.errors,
-            "reason": example.reason,
-        }
-        messages.append(Message("user", _ask(example.question, example.steps)))
-        messages.append(Message("assistant", json.dumps(reply, ensure_ascii=False)))
-    return messages
-
-
-def build_repair_request(
-    request: CompletionRequest, *, reply: str, problem: str, key: str = "", seed: int | None = None
-) -> CompletionRequest:
-    """The same request once more, with the reply to it and what is the matter with that."""
-    asked = fill(load_prompt(PROMPT).sections["repair"], {"problem": problem})
-    shown = reply[:REPAIR_CHARACTERS] or "(nothing)"
-    attempt = request.metadata.get("attempt", 1) + 1
-    return replace(
-        request,
-        key=key,
-        messages=(*request.messages, Message("assistant", shown), Message("user", asked)),
-        sampling=replace(request.sampling, seed=seed),
-        metadata={**request.metadata, "attempt": attempt},
-    )
-
-
-def parse_injection_reply(text: str) -> ParsedInjection | Unparsed:
-    """What the reply says, or why it cannot be read.
-
-    Fences and talk around the JSON are passed over, and lost backslashes mended (see `parsing`).
-    Types are checked; claims are not: whether a step exists, differs or is wrong is for the lints
-    and for people.
-    """
-    found = find_object(text, keys=frozenset(REQUIRED_FIELDS))
-    if isinstance(found, Unparsed):
-        return found
-    notes = list(found.notes)
-    try:
-        return _read_fields(found.value, notes)
-    except _FieldProblem as problem:
-        return Unparsed(problem.code, problem.sentence)
-
-
-def build_solution(source: Solution, parsed: ParsedInjection, *, error_type: str) -> Solution:
-    """The modified solution with its claim, for the source's problem family.
-
-    The original comes from the source, whatever the reply repeats of it. Where the question was
-    changed, the reference answer is no longer known to be its answer, and is left out.
-    """
-    original = tuple(step.text for step in source.steps)
-    question = parsed.modified_question or source.problem.text
-    notes = list(parsed.notes)
-    steps = _take_numbers_off(parsed.modified_steps, original)
-    if steps != parsed.modified_steps:
-        notes.append(NOTE_NUMBERS)
-    if NOTE_BACKSLASHES in notes or NOTE_ESCAPES in notes:
-        # How many backslashes were meant is a guess there, except in what is a copy.
-        known = {_strip_escapes(text): text for text in (*original, source.problem.text)}
-        steps = tuple(known.get(_strip_escapes(text), text) for text in steps)
-        question = known.get(_strip_escapes(question), question)
-    if _has_drifted(parsed, source, original):
-        notes.append(NOTE_DRIFT)
-    problem = replace(
-        source.problem, text=question, family=source.problem.family or source.problem.source_id
-    )
-    if _squeeze(question) != _squeeze(source.problem.text):
-        problem = replace(problem, reference_answer=None, reference_solution=None)
-    else:
-        # The same question in other white space is the same question.
-        problem = replace(problem, text=source.problem.text)
-    own_id = source.source_id or source.problem.source_id
-    return Solution(
-        problem=problem,
-        steps=tuple(Step(text) for text in steps),
-        # As PRMBench's keys: a source has one modified solution per class.
-        source_id=f"{error_type}_{own_id}" if own_id else "",
-        injection=Injection(
-            error_type=error_type,
-            original_problem=source.problem.text,
-            original_steps=original,
-            claimed_error_positions=parsed.claimed_errors,
-            claimed_changed_positions=parsed.claimed_changed,
-            reason=parsed.reason,
-            extra={"modeljobs.notes": notes} if notes else {},
-        ),
-    )
+Parsed = ParsedInjection | OtherSolution | Unparsed
 
 
 def find_unfit(source: Solution) -> str:
@@ -238,6 +81,19 @@ def find_unfit(source: Solution) -> str:
     return ""
 
 
+def note_answer(source: Solution, altered: Solution, *, error_type: str) -> str:
+    """A note where the final answer is what it was although the class usually changes it.
+
+    The other way round, of classes that keep the answer, lint W22 says it. "" where the question
+    was changed, or where no rule finds the source's answer.
+    """
+    same_question = altered.problem.text == source.problem.text
+    answer = find_final_answer([step.text for step in source.steps])
+    if error_type in KEEPS_ANSWER or not same_question or answer is None:
+        return ""
+    return NOTE_ANSWER_KEPT if contains_answer(altered.steps[-1].text, answer) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class InjectionMethod:
     """Asks a model to put an error of each chosen class into each solution."""
@@ -246,27 +102,36 @@ class InjectionMethod:
     version: str = "1"
     title: str = "Inject errors"
     description: str = (
-        "A language model puts one error of a chosen class into a correct solution and says where; "
-        "people verify what it claims."
+        "A language model puts one error of a chosen class into a correct solution and says where, "
+        "or writes another correct solution; people verify what it claims."
     )
 
     @property
     def prompt_version(self) -> str:
         """The prompt's version, and a hash over it and the texts of all classes."""
-        texts = (f"{PROMPT}.md", *(f"{PROMPT}/{kind}.toml" for kind in INJECTED_CLASSES))
+        frames = (f"{PROMPT}.md", f"{multi_solutions.PROMPT}.md")
+        texts = (*frames, *(f"{PROMPT}/{kind}.toml" for kind in CLASSES))
         return f"{PROMPT}-{load_prompt(PROMPT).version} #{digest_texts(*texts)}"
 
     @property
     def parameters(self) -> tuple[Option, ...]:
-        classes = tuple((kind, load_error_class(kind).title) for kind in INJECTED_CLASSES)
+        classes = tuple((kind, load_error_class(kind).title) for kind in CLASSES)
         return (
             Option(
                 "error_types",
                 "choices",
                 "Error classes",
-                help="Each solution is asked for once per class.",
-                default=INJECTED_CLASSES,
+                help="Each solution is asked for once per class. Another correct solution is best "
+                "asked of a reasoning model.",
+                default=ERROR_CLASSES,
                 choices=classes,
+            ),
+            Option(
+                "drop_wrong_answers",
+                "bool",
+                "Drop second solutions with another final answer",
+                help="Off: they go to people with a note, because the reference may be wrong.",
+                default=False,
             ),
             Option(
                 "examples",
@@ -299,7 +164,7 @@ class InjectionMethod:
             Option(
                 "repair",
                 "bool",
-                "Ask again after an unreadable reply",
+                "Ask again after an unusable reply",
                 help="Once, quoting the fault.",
                 default=True,
             ),
@@ -310,7 +175,7 @@ class InjectionMethod:
         return False
 
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """The chosen error classes: each is asked for by itself and may fail by itself."""
+        """The chosen classes: each is asked for by itself and may fail by itself."""
         return tuple(settings["error_types"])
 
     def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
@@ -329,181 +194,166 @@ class InjectionMethod:
         if problem := find_unfit(item.solution):
             yield Failed("unsuitable_source", problem)
             return
-        key = f"{item.key}/{item.unit}/inject"
-        request = build_injection_request(
-            item.solution.problem.text,
-            [step.text for step in item.solution.steps],
-            item.unit,
-            settings,
-            key=key,
-            seed=derive_seed(rng_seed, key),
-        )
-        call, parsed = await _make_call(engine, request, purpose="inject")
-        yield CallMade(call)
-        if isinstance(parsed, Unparsed) and settings["repair"]:
-            key = f"{item.key}/{item.unit}/repair"
-            request = build_repair_request(
-                request,
-                reply=call.reply.completions[0].text,
-                problem=parsed.reason,
-                key=key,
-                seed=derive_seed(rng_seed, key),
+        work = _Work(self, item, engine, settings, rng_seed)
+        # Closed with this generator, not whenever somebody collects what it left behind.
+        async with aclosing(work.do()) as events:
+            async for event in events:
+                yield event
+
+
+@dataclass(slots=True)
+class _Work:
+    """One item under way: the last call that was made, and what its reply says."""
+
+    method: InjectionMethod
+    item: ItemInput
+    engine: Engine
+    settings: Mapping[str, Any]
+    rng_seed: int
+    call: CallRecord | None = None
+    parsed: Parsed | None = None
+
+    @property
+    def source(self) -> Solution:
+        return self.item.solution
+
+    @property
+    def made(self) -> CallRecord:
+        """The last call; whoever asks for it has made one."""
+        if self.call is None:
+            raise ValueError(f"Nothing was asked for {self.item.key} yet.")
+        return self.call
+
+    async def do(self) -> AsyncGenerator[Event]:
+        """Ask, and hand over what came of it, or give up."""
+        solves = self.item.unit == MULTI_SOLUTIONS
+        if solves:
+            asked = self._ask(
+                self._request_solution(),
+                "solve",
+                self._parse_solution,
+                frame=multi_solutions.PROMPT,
             )
-            call, parsed = await _make_call(engine, request, purpose="repair")
-            yield CallMade(call)
-        if isinstance(parsed, Unparsed):
-            yield Failed(parsed.code, parsed.reason, outcome=Outcome.UNPARSED)
+        else:
+            asked = self._ask(self._request_error(), "inject", parse_injection_reply, frame=PROMPT)
+        async with aclosing(asked) as events:
+            async for event in events:
+                yield event
+        yield await self._finish_solution() if solves else self._finish_error()
+
+    def _request_error(self) -> CompletionRequest:
+        return build_injection_request(
+            self.source.problem.text,
+            [step.text for step in self.source.steps],
+            self.item.unit,
+            self.settings,
+            **self._name_request("inject"),
+        )
+
+    def _finish_error(self) -> Produced | Failed:
+        if not isinstance(self.parsed, ParsedInjection):
+            return self._give_up()
+        solution = build_solution(self.source, self.parsed, error_type=self.item.unit)
+        if note := note_answer(self.source, solution, error_type=self.item.unit):
+            solution = _add_note(solution, note)
+        return self._hand_over(solution, frame=PROMPT)
+
+    def _request_solution(self) -> CompletionRequest:
+        return build_solution_request(
+            self.source.problem.text,
+            [step.text for step in self.source.steps],
+            self.settings,
+            **self._name_request("solve"),
+        )
+
+    def _parse_solution(self, text: str) -> OtherSolution | Unparsed:
+        return parse_other_solution(text, source=self.source)
+
+    async def _finish_solution(self) -> Produced | Failed:
+        if not isinstance(self.parsed, OtherSolution):
+            return self._give_up()
+        check = await check_answer(self.parsed, self.source, checker=PlainChecker())
+        # Jobs made before there was the setting have none.
+        if check.is_equal is False and self.settings.get("drop_wrong_answers"):
+            return Failed("wrong_answer", check.note)
+        solution = build_other_solution(self.source, self.parsed, check)
+        return self._hand_over(solution, frame=multi_solutions.PROMPT, answer_check=check.pack())
+
+    def _name_request(self, purpose: str) -> dict[str, Any]:
+        key = f"{self.item.key}/{self.item.unit}/{purpose}"
+        return {"key": key, "seed": derive_seed(self.rng_seed, key)}
+
+    async def _ask(
+        self,
+        request: CompletionRequest,
+        purpose: str,
+        parse: Callable[[str], Parsed],
+        *,
+        frame: str,
+    ) -> AsyncGenerator[Event]:
+        """One call, or two where the reply to the first could not be used."""
+        yield CallMade(await self._make_call(request, purpose, parse))
+        if not (isinstance(self.parsed, Unparsed) and self.settings["repair"]):
             return
-        solution = build_solution(item.solution, parsed, error_type=item.unit)
-        injection = solution.injection
-        yield Produced(
+        repair = build_repair_request(
+            request,
+            reply=self.made.reply.completions[0].text,
+            problem=self.parsed.reason,
+            prompt=frame,
+            **self._name_request("repair"),
+        )
+        yield CallMade(await self._make_call(repair, "repair", parse))
+
+    async def _make_call(
+        self, request: CompletionRequest, purpose: str, parse: Callable[[str], Parsed]
+    ) -> CallRecord:
+        reply = await self.engine.complete(request)
+        completion = reply.completions[0]
+        parsed = parse(completion.text)
+        # A reply that was cut off has its reason in the limit, whatever is made of what is left;
+        # and a text that was cut off may look whole, which an object in JSON cannot.
+        is_text = self.item.unit == MULTI_SOLUTIONS
+        if completion.finish_reason == "length" and (is_text or isinstance(parsed, Unparsed)):
+            limit = request.sampling.max_tokens
+            parsed = Unparsed("cut_off", f"The reply was cut off at the limit of {limit} tokens.")
+        problem = parsed.reason if isinstance(parsed, Unparsed) else ""
+        self.parsed = parsed
+        self.call = CallRecord(request, reply, purpose, problem)
+        return self.call
+
+    def _give_up(self) -> Failed:
+        """Why nothing came of it. What was read and refused is a failure of another kind."""
+        if not isinstance(self.parsed, Unparsed):
+            raise TypeError(f"The reply to {self.item.key} was read.")
+        code, reason = self.parsed.code, self.parsed.reason
+        outcome = Outcome.FAILED if code in READ_AND_REFUSED else Outcome.UNPARSED
+        return Failed(code, reason, outcome=outcome)
+
+    def _hand_over(self, solution: Solution, *, frame: str, **more: Any) -> Produced:
+        request, claim = self.made.request, solution.injection
+        unit = self.item.unit
+        return Produced(
             kind="injection",
-            product=replace(solution, generator=engine.name),
-            notes=tuple(injection.extra.get("modeljobs.notes", ())) if injection else (),
+            product=replace(solution, generator=self.engine.name),
+            notes=tuple(claim.extra.get(NOTES, ())) if claim else (),
             provenance={
-                "method": self.name,
-                "method_version": self.version,
-                "prompt": f"{PROMPT}-{load_prompt(PROMPT).version}",
-                "class_prompt": f"{item.unit}-{load_error_class(item.unit).version}",
+                "method": self.method.name,
+                "method_version": self.method.version,
+                "prompt": f"{frame}-{load_prompt(frame).version}",
+                "class_prompt": f"{unit}-{load_error_class(unit).version}",
                 "request_key": request.key,
                 "seed": request.sampling.seed,
-                "engine": engine.describe(),
-                "served_model": call.reply.model,
-                "is_scripted": engine.is_scripted,
+                "engine": self.engine.describe(),
+                "served_model": self.made.reply.model,
+                "is_scripted": self.engine.is_scripted,
+                **more,
             },
         )
 
 
-async def _make_call(
-    engine: Engine, request: CompletionRequest, *, purpose: str
-) -> tuple[CallRecord, ParsedInjection | Unparsed]:
-    reply = await engine.complete(request)
-    completion = reply.completions[0]
-    parsed = parse_injection_reply(completion.text)
-    # A reply that was cut off has its reason in the limit, whatever JSON makes of what is left.
-    if isinstance(parsed, Unparsed) and completion.finish_reason == "length":
-        limit = request.sampling.max_tokens
-        parsed = Unparsed("cut_off", f"The reply was cut off at the limit of {limit} tokens.")
-    problem = parsed.reason if isinstance(parsed, Unparsed) else ""
-    return CallRecord(request, reply, purpose, problem), parsed
-
-
-def _ask(question: str, steps: Sequence[str]) -> str:
-    numbered = "\n".join(f"Step {number}. {text}" for number, text in enumerate(steps, 1))
-    return fill(load_prompt(PROMPT).sections["user"], {"question": question, "steps": numbered})
-
-
-class _FieldProblem(Exception):
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
-
-
-def _read_fields(value: Mapping[str, Any], notes: list[str]) -> ParsedInjection:
-    for name in REQUIRED_FIELDS:
-        if value.get(name) is None:
-            raise _FieldProblem("missing_field", f"The field {name!r} is missing.")
-    question = value.get("modified_question")
-    if not isinstance(question, str | None):
-        raise _FieldProblem("wrong_type", "The field 'modified_question' must be a string.")
-    if not (question or "").strip():
-        question = None
-        notes.append(NOTE_QUESTION)
-    reason = value.get("reason")
-    if not isinstance(reason, str) or not reason.strip():
-        reason = ""
-        notes.append(NOTE_REASON)
-    steps = _read_steps(value["modified_process"])
-    changed = _read_positions("modified_steps", value["modified_steps"], notes)
-    errors = _read_positions("error_steps", value["error_steps"], notes)
-    original = value.get("original_process")
-    copied_steps = None
-    if isinstance(original, list) and all(isinstance(text, str) for text in original):
-        copied_steps = tuple(original)
-    copied_question = value.get("original_question")
-    return ParsedInjection(
-        modified_question=question,
-        modified_steps=steps,
-        claimed_changed=changed,
-        claimed_errors=errors,
-        reason=reason.strip()[:STEP_CHARACTERS],
-        original_question=copied_question if isinstance(copied_question, str) else None,
-        original_steps=copied_steps,
-        notes=tuple(notes),
-    )
-
-
-def _read_steps(value: Any) -> tuple[str, ...]:
-    name = "modified_process"
-    if not isinstance(value, list):
-        raise _FieldProblem("wrong_type", f"The field {name!r} must be a list of strings.")
-    if not value:
-        raise _FieldProblem("no_steps", f"The field {name!r} is an empty list.")
-    if len(value) > STEPS_LIMIT:
-        raise _FieldProblem(
-            "too_long", f"The field {name!r} has {len(value):,} steps; {STEPS_LIMIT} are allowed."
-        )
-    for number, text in enumerate(value, 1):
-        if not isinstance(text, str):
-            raise _FieldProblem("wrong_type", f"Step {number} of {name!r} is not a string.")
-        if len(text) > STEP_CHARACTERS:
-            raise _FieldProblem(
-                "too_long", f"Step {number} of {name!r} has more than {STEP_CHARACTERS:,} letters."
-            )
-    return tuple(value)
-
-
-def _read_positions(name: str, value: Any, notes: list[str]) -> tuple[int, ...]:
-    """Claimed 1-based numbers as 0-based positions; 0 becomes -1 and is for the lints."""
-    if not isinstance(value, list) or len(value) > STEPS_LIMIT:
-        raise _FieldProblem("wrong_type", f"The field {name!r} must be a list of step numbers.")
-    positions = []
-    for one in value:
-        number = one
-        if isinstance(one, str) and re.fullmatch(r"\s*-?[0-9]{1,7}\s*", one):
-            number = int(one)
-            if NOTE_TEXT_POSITIONS not in notes:
-                notes.append(NOTE_TEXT_POSITIONS)
-        if isinstance(number, float) and number.is_integer():
-            number = int(number)
-        if isinstance(number, bool) or not isinstance(number, int):
-            shown = repr(one)[:40]
-            raise _FieldProblem(
-                "bad_position", f"The field {name!r} holds {shown}, which is no step number."
-            )
-        if abs(number) > POSITION_LIMIT:
-            raise _FieldProblem(
-                "bad_position", f"The field {name!r} holds a number beyond {POSITION_LIMIT:,}."
-            )
-        positions.append(number - 1)
-    return tuple(positions)
-
-
-def _take_numbers_off(steps: tuple[str, ...], original: tuple[str, ...]) -> tuple[str, ...]:
-    """The steps without "Step n." where all of them are numbered in order and the source is not."""
-    matches = [STEP_NUMBER.match(step) for step in steps]
-    numbers = [int(match[1]) if match else None for match in matches]
-    if numbers != list(range(1, len(steps) + 1)) or any(map(STEP_NUMBER.match, original[:1])):
-        return steps
-    bare = tuple(
-        step[match.end() :] for step, match in zip(steps, matches, strict=True) if match is not None
-    )
-    return bare if all(bare) else steps
-
-
-def _has_drifted(parsed: ParsedInjection, source: Solution, original: tuple[str, ...]) -> bool:
-    copied = parsed.original_steps
-    if copied is not None and [*map(_squeeze, copied)] != [*map(_squeeze, original)]:
-        return True
-    question = parsed.original_question
-    return question is not None and _squeeze(question) != _squeeze(source.problem.text)
-
-
-def _strip_escapes(text: str) -> str:
-    """The text without white space, backslashes and written-out line breaks."""
-    return re.sub(r"\\n(?![a-z])|[\\\s]", "", text)
-
-
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
+def _add_note(solution: Solution, note: str) -> Solution:
+    claim = solution.injection
+    if claim is None:
+        return solution
+    notes = [*claim.extra.get(NOTES, ()), note]
+    return replace(solution, injection=replace(claim, extra={**claim.extra, NOTES: notes}))

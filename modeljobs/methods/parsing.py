@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from modeljobs.engines.wire import clean_text
+
 # A reply of a million characters is no answer; and reading must not take longer than writing.
 REPLY_LIMIT = 1_000_000
 CANDIDATE_LIMIT = 200
@@ -35,6 +37,24 @@ class FoundObject:
 
     value: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+
+
+THOUGHTS_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+THOUGHTS_BEGIN = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+
+
+def drop_thoughts(text: str) -> str | Unparsed:
+    """The text behind a reasoning model's thoughts, where the server leaves them in it.
+
+    Drafts among the thoughts are no reply; thoughts that never end are none either.
+    """
+    ends = list(THOUGHTS_END.finditer(text))
+    rest = text[ends[-1].end() :] if ends else text
+    if THOUGHTS_BEGIN.search(rest):
+        return Unparsed("truncated", "The reply breaks off within the model's thoughts.")
+    if ends and not rest.strip():
+        return Unparsed("empty", "The reply holds thoughts, and nothing after them.")
+    return rest
 
 
 def find_object(text: str, *, keys: Set[str]) -> FoundObject | Unparsed:
@@ -140,13 +160,24 @@ def restore_commands(text: str) -> str:
 
 
 def _restore_strings(found: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The object with `restore_commands` done on its strings and lists of strings."""
-    restored: dict[str, Any] = {}
-    for name, value in found.items():
-        if isinstance(value, str):
-            restored[name] = restore_commands(value)
-        elif isinstance(value, list):
-            restored[name] = [restore_commands(v) if isinstance(v, str) else v for v in value]
-        else:
-            restored[name] = value
-    return restored, restored != dict(found)
+    """The object with `restore_commands` done on its strings and lists of strings, and whether that
+    changed anything.
+
+    What JSON writes as \\u0000 or as half a surrogate pair no database stores: it goes the way of
+    such characters in a reply.
+    """
+    restored = {name: _restore_value(value) for name, value in found.items()}
+    is_changed = restored != dict(found)
+    return {name: _clean_value(value) for name, value in restored.items()}, is_changed
+
+
+def _restore_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [restore_commands(one) if isinstance(one, str) else one for one in value]
+    return restore_commands(value) if isinstance(value, str) else value
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [clean_text(one) if isinstance(one, str) else one for one in value]
+    return clean_text(value) if isinstance(value, str) else value

@@ -29,6 +29,7 @@ from modeljobs.engines.base import (
     CompletionRequest,
     EngineReply,
     Message,
+    ReplyForm,
     SamplingSettings,
     TokenLogprob,
 )
@@ -277,6 +278,8 @@ def _pack_request(
 ) -> tuple[dict[str, Any], str]:
     """The request as a reference and the rest, and the name of the prefix chunk it refers to."""
     packed: dict[str, Any] = {"sampling": _pack_sampling(request.sampling)}
+    if request.form is not None:
+        packed["form"] = {"name": request.form.name, "schema": dict(request.form.schema)}
     like = _find_likest(request, earlier)
     if request.prompt is not None:
         keep = like[1] if like else 0
@@ -366,7 +369,11 @@ def _parse_request(
             messages = _parse_messages(json.loads(read_chunk(stored["prefix"]))["messages"])
         messages += _parse_messages(stored["messages"])
     return CompletionRequest(
-        key=key, messages=messages, prompt=prompt, sampling=SamplingSettings(**sampling)
+        key=key,
+        messages=messages,
+        prompt=prompt,
+        sampling=SamplingSettings(**sampling),
+        form=ReplyForm(**stored["form"]) if "form" in stored else None,
     )
 
 

@@ -31,6 +31,7 @@ from modeljobs.methods.base import Method
 from modeljobs.methods.catalog import get_method
 from modeljobs.models import Engine, JobItem, ModelJob
 from modeljobs.selection import Selection, list_selected, parse_selection
+from modeljobs.services.acceptance import check_before_resuming, parse_guards
 from modeljobs.services.budgets import check_prices, find_excess, parse_budgets, read_budgets
 from modeljobs.services.engines import snapshot_engine
 from modeljobs.services.leases import (
@@ -84,12 +85,13 @@ def create_job(
     selection: Mapping[str, Any],
     by: User,
     budgets: Mapping[str, Any] | None = None,
+    guards: Mapping[str, Any] | None = None,
 ) -> ModelJob:
     """A job with one item per solution and unit, not started yet.
 
     `selection` is described by `selection.Selection`; its `error_types` may stand there or among
-    the parameters. `budgets` are described by `budgets.Budgets`. InvalidInput says what is wrong
-    with any of them.
+    the parameters. `budgets` are described by `budgets.Budgets`, `guards` by `acceptance.Guards`.
+    InvalidInput says what is wrong with any of them.
     """
     require(by, project, Capability.RUN_JOBS)
     if project.archived_at is not None:
@@ -114,6 +116,7 @@ def create_job(
         seed=seed,
         selection=wanted.pack(),
         budgets=bounds.pack(),
+        guards=parse_guards(guards, method=chosen.name).pack(),
         is_scripted=engine.is_scripted,
         code_version=find_code_version(),
         created_by=by,
@@ -201,15 +204,17 @@ def pause(*, job: ModelJob, by: User) -> ModelJob:
 def resume(*, job: ModelJob, by: User) -> ModelJob:
     """Go on after a pause. Items that waited for their engine are tried at once.
 
-    Conflict while a budget is used up: it has to be raised first.
+    Conflict while a budget is used up, or a guard is broken: it has to be changed first.
     """
     require(by, job.project, Capability.RUN_JOBS)
-    job.refresh_from_db(fields=["budgets", "ran_seconds"])
+    job.refresh_from_db(fields=["budgets", "guards", "ran_seconds"])
     excess = find_excess_of(job)
     if job.state == State.PAUSED and excess:
         raise Conflict(
             f"{excess} Raise it, or take it away, before the job goes on.", state=job.state
         )
+    if job.state == State.PAUSED:
+        check_before_resuming(job)
     _move(job, (State.PAUSED,), State.RUNNING, verb="resumed", by=by, note="")
     JobItem.objects.filter(job=job, state=JobItem.State.PENDING).update(not_before=None)
     send_batches(job)

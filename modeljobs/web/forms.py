@@ -16,12 +16,14 @@ from modeljobs.engines.catalog import EngineKind
 from modeljobs.engines.options import Option
 from modeljobs.methods.base import Method
 from modeljobs.models import Engine
+from modeljobs.services import acceptance
 from modeljobs.services.budgets import NAMES
 
 # Seeds that a form takes: they fit into every engine's own.
 LARGEST_SEED = 2**31 - 1
 # Budgets are fields under a prefix of their own: a method may have a setting of the same name.
 BUDGET = "budget-"
+GUARD = "guard-"
 # Settings that stand together in a form, whichever method has them; the rest are the method's own.
 SAMPLING = frozenset(
     {
@@ -201,6 +203,46 @@ class BudgetForm(forms.Form):
             self.fields[f"{BUDGET}{name}"] = bound
 
 
+def build_guard_fields() -> dict[str, forms.Field]:
+    """What stops a job when people reject too much of what it makes; empty is no guard."""
+    return {
+        "min_acceptance": forms.FloatField(
+            required=False,
+            min_value=0.01,
+            max_value=1,
+            label=gettext_lazy("When people accept less than this share"),
+            help_text=gettext_lazy(
+                "For example 0.5. Of the work of the same model and prompts, class by class; it "
+                "stops once even the upper end of the 95 % interval lies below."
+            ),
+            widget=forms.NumberInput(attrs={"step": "any"}),
+        ),
+        "min_reviewed": forms.IntegerField(
+            required=False,
+            min_value=1,
+            max_value=acceptance.MOST_REVIEWED,
+            label=gettext_lazy("Asked from so many reviewed on"),
+            help_text=gettext_lazy("20 if nothing else is wanted."),
+        ),
+    }
+
+
+def read_guard_fields(form: forms.Form) -> dict[str, Any]:
+    """The guards of a form that is valid: what was left empty is left out."""
+    given = {name: form.cleaned_data[f"{GUARD}{name}"] for name in acceptance.NAMES}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+class GuardForm(forms.Form):
+    """The guard of a job that was made already; what is left empty guards nothing."""
+
+    def __init__(self, *args: Any, guards: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, made in build_guard_fields().items():
+            made.initial = guards.get(name)
+            self.fields[f"{GUARD}{name}"] = made
+
+
 class JobForm(_OptionsForm):
     """Which method, by which engine, on which solutions."""
 
@@ -215,6 +257,11 @@ class JobForm(_OptionsForm):
         help_text=gettext_lazy(
             "By their final answer, or because somebody judged every step and found none wrong."
         ),
+    )
+    verified_only = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Only solutions that people of this project found right"),
+        help_text=gettext_lazy("In every step, agreed by the reviewers or decided."),
     )
     limit = forms.IntegerField(
         required=False,
@@ -263,6 +310,10 @@ class JobForm(_OptionsForm):
             )
         for name, bound in build_budget_fields().items():
             self.fields[f"{BUDGET}{name}"] = bound
+        self.has_guards = not method.judges
+        if self.has_guards:
+            for name, guard in build_guard_fields().items():
+                self.fields[f"{GUARD}{name}"] = guard
         self.add_options(method.parameters)
 
     def build_selection(self) -> dict[str, Any]:
@@ -276,12 +327,18 @@ class JobForm(_OptionsForm):
                 selection[name] = values[name]
         if values["limit"]:
             selection["limit"] = values["limit"]
+        if values["verified_only"]:
+            selection["verified_only"] = True
         return selection
 
     def build_limits(self) -> dict[str, Any]:
-        """{"budgets": …} where a budget was given, else nothing."""
-        budgets = read_budget_fields(self)
-        return {"budgets": budgets} if budgets else {}
+        """{"budgets": …, "guards": …}, each where one was given, else nothing."""
+        limits: dict[str, Any] = {}
+        if budgets := read_budget_fields(self):
+            limits["budgets"] = budgets
+        if self.has_guards and (guards := read_guard_fields(self)):
+            limits["guards"] = guards
+        return limits
 
     @property
     def has_engines(self) -> bool:
@@ -291,12 +348,16 @@ class JobForm(_OptionsForm):
 
     @property
     def selection_fields(self) -> list[forms.BoundField]:
-        names = ("source", "kind", "correct_only", "limit", "shuffle", "seed")
+        names = ("source", "kind", "correct_only", "verified_only", "limit", "shuffle", "seed")
         return [self[name] for name in names if name in self.fields]
 
     @property
     def budget_fields(self) -> list[forms.BoundField]:
         return [self[f"{BUDGET}{name}"] for name in NAMES]
+
+    @property
+    def guard_fields(self) -> list[forms.BoundField]:
+        return [self[f"{GUARD}{name}"] for name in acceptance.NAMES] if self.has_guards else []
 
 
 class EngineForm(_OptionsForm):

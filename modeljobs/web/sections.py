@@ -12,6 +12,9 @@ from typing import Any
 
 from labeling.models import User
 from modeljobs.models import ModelJob
+from modeljobs.web.consensus_section import CONSENSUS_METHODS, build_consensus_section
+from modeljobs.web.injection_section import INJECTING, build_injection_section
+from modeljobs.web.rpe_section import build_rpe_section
 
 BuildSection = Callable[[ModelJob, User], Mapping[str, Any] | None]
 
@@ -29,7 +32,11 @@ class JobSection:
     build: BuildSection
 
 
-SECTIONS: tuple[JobSection, ...] = ()
+SECTIONS: tuple[JobSection, ...] = (
+    JobSection(frozenset({"rpe"}), "modeljobs/rpe_section.html", build_rpe_section),
+    JobSection(CONSENSUS_METHODS, "modeljobs/consensus_section.html", build_consensus_section),
+    JobSection(INJECTING, "modeljobs/injection_section.html", build_injection_section),
+)
 
 
 def build_sections(job: ModelJob, user: User) -> list[tuple[str, Mapping[str, Any]]]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from modeljobs.web.views import engines, evidence, items, jobs, trials
+from modeljobs.web.views import (
+    consensus,
+    doubts,
+    engines,
+    evidence,
+    items,
+    jobs,
+    readings,
+    trials,
+    yields,
+)
 
 app_name = "modeljobs"
 
@@ -18,7 +28,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ],
     path("jobs/<int:pk>/retry/", jobs.job_retry, name="job-retry"),
     path("jobs/<int:pk>/budgets/", jobs.job_budgets, name="job-budgets"),
+    path("jobs/<int:pk>/guards/", yields.job_guards, name="job-guards"),
+    path("projects/<slug:slug>/yield/", yields.yields, name="yield"),
+    path("projects/<slug:slug>/yield/sources/", yields.sources_verify, name="sources-verify"),
     path("jobs/<int:pk>/items/", items.items, name="items"),
+    path("jobs/<int:pk>/labels/", readings.labels, name="labels"),
+    path("jobs/<int:pk>/labels/<int:number>/file/", readings.reading_file, name="reading-file"),
+    path("projects/<slug:slug>/doubts/", doubts.doubts, name="doubts"),
+    path("doubts/<int:pk>/decide/", doubts.doubt_decide, name="doubt-decide"),
+    path("doubts/<int:pk>/reopen/", doubts.doubt_reopen, name="doubt-reopen"),
     path("job-items/<int:pk>/", items.item, name="item"),
     path("job-items/<int:pk>/evidence/", evidence.item_evidence, name="item-evidence"),
     path("job-items/<int:pk>/trials/", trials.trials, name="trials"),
@@ -26,6 +44,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "assignments/<int:pk>/evidence/",
         evidence.assignment_evidence,
         name="assignment-evidence",
+    ),
+    path("projects/<slug:slug>/consensus/", consensus.runs, name="consensus-runs"),
+    path("consensus/<int:pk>/", consensus.run, name="consensus"),
+    path("consensus/<int:pk>/send/", consensus.send, name="consensus-send"),
+    path(
+        "consensus/<int:pk>/conversations/",
+        consensus.conversations,
+        name="consensus-conversations",
     ),
     path("engines/", engines.engines, name="engines"),
     path("engines/new/", engines.engine_new, name="engine-new"),

@@ -3,12 +3,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
-from labeling.models import Annotation, AnnotationRevision, Project, Solution
-from modeljobs.selection import Selection, list_selected, parse_selection
-from tests.labeling.factories import make_project, make_solution, make_user
+from labeling.models import Adjudication, Annotation, AnnotationRevision, Project, Solution
+from modeljobs.selection import (
+    Selection,
+    count_sources,
+    find_unverified,
+    list_selected,
+    parse_selection,
+)
+from tests.labeling.factories import enqueue, make_project, make_solution, make_user, rating
 from tests.modeljobs.worlds import NOON
 from workbench.errors import InvalidInput
+
+RIGHT = rating("correct", "correct", "correct", outcome="complete")
+WRONG = rating("correct", "wrong", "correct", outcome="complete")
 
 
 @pytest.fixture
@@ -30,6 +40,44 @@ def label(solution: Solution, state: str, *, position: int | None = None, number
         created_at=NOON,
     )
     Annotation.objects.filter(pk=annotation.pk).update(current_number=number)
+
+
+def review(
+    solution: Solution, state: str, *, first_error: str = "none", decided: Any = None
+) -> None:
+    """What people of the project settled on the steps of a solution."""
+    item = enqueue(solution)
+    reviewer = make_user(f"reviewer-{solution.pk}")
+    annotation = Annotation.objects.create(
+        project=solution.project,
+        solution=solution,
+        item=item,
+        annotator=reviewer,
+        current_number=1,
+        created_at=NOON,
+    )
+    revision = AnnotationRevision.objects.create(
+        annotation=annotation,
+        number=1,
+        content=rating("correct", "correct", "correct"),
+        first_error_state=first_error,
+        first_error_position=0 if first_error == "at" else None,
+        created_at=NOON,
+    )
+    if state == "agreed":
+        item.agreed_revision = revision
+    item.state = state
+    item.save()
+    for number, content in enumerate(decided or (), 1):
+        Adjudication.objects.create(
+            project=solution.project,
+            item=item,
+            adjudicator=reviewer,
+            number=number,
+            content=content,
+            reason="Seen.",
+            created_at=NOON,
+        )
 
 
 def select(project: Project, **given: Any) -> list[str]:
@@ -67,6 +115,19 @@ def test_only_the_newest_word_counts(project: Project) -> None:
     label(solution, "none", number=2)
 
     assert select(project, correct_only=True) == ["mended"]
+
+
+def test_an_adjudicators_word_stands_over_a_reviewers(project: Project) -> None:
+    dissented = make_solution(project, "decided right")
+    review(dissented, "decided", first_error="at", decided=[WRONG, RIGHT])
+    overruled = make_solution(project, "decided wrong", final_answer_correct=True)
+    review(overruled, "decided", decided=[RIGHT, WRONG])
+    noted = {**RIGHT, "note": 'Not "validity": "wrong".'}
+    review(make_solution(project, "noted"), "decided", first_error="at", decided=[noted])
+
+    assert select(project) == ["decided right", "noted"]
+    assert select(project, correct_only=True) == ["decided right", "noted"]
+    assert select(project, verified_only=True) == ["decided right", "noted"]
 
 
 def test_injections_are_left_out(project: Project) -> None:
@@ -167,9 +228,11 @@ def test_more_named_solutions_than_one_statement_holds(project: Project) -> None
 
 def test_what_is_packed_is_read_again() -> None:
     selection = Selection(solution_ids=(1, 2), source="s", correct_only=True, limit=3, shuffle=True)
+    verified = Selection(verified_only=True)
 
     assert parse_selection(selection.pack()) == selection
     assert parse_selection(Selection().pack()) == Selection()
+    assert parse_selection(verified.pack()) == verified
 
 
 @pytest.mark.parametrize(
@@ -184,6 +247,7 @@ def test_what_is_packed_is_read_again() -> None:
         ({"limit": "5"}, "limit"),
         ({"source": 5}, "source"),
         ({"correct_only": "yes"}, "correct_only"),
+        ({"verified_only": "yes"}, "verified_only"),
         ({"shuffle": 1}, "shuffle"),
         ({"colour": "red"}, "colour"),
     ],
@@ -209,3 +273,77 @@ def test_a_judging_method_takes_wrong_solutions_and_injections(project: Project)
 def test_a_kind_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'solutions' or 'injections'"):
         parse_selection({"kind": "everything"})
+
+
+# --- Found right by people ----------------------------------------------------------------------
+
+
+def make_reviewed(project: Project) -> None:
+    """A solution of each standing with the people of the project; all but two known right."""
+    review(make_solution(project, "agreed right"), "agreed")
+    review(make_solution(project, "agreed cannot tell"), "agreed", first_error="unknown")
+    review(make_solution(project, "decided right"), "decided", decided=[WRONG, RIGHT])
+    review(make_solution(project, "decided wrong"), "decided", decided=[RIGHT, WRONG])
+    review(make_solution(project, "in dispute"), "disputed")
+    review(make_solution(project, "one of two"), "waiting")
+    label(make_solution(project, "imported right"), "none")
+    make_solution(project, "unseen", final_answer_correct=True)
+
+
+def test_only_what_people_agreed_or_decided_to_be_right_is_verified(project: Project) -> None:
+    make_reviewed(project)
+
+    assert select(project, verified_only=True) == ["agreed right", "decided right"]
+    assert select(project, verified_only=True, limit=1) == ["agreed right"]
+    assert len(select(project, verified_only=True, limit=1, shuffle=True)) == 1
+
+
+def test_a_project_may_ask_for_it_of_methods_that_alter_solutions(project: Project) -> None:
+    make_reviewed(project)
+    project.verify_sources = True
+
+    assert select(project) == ["agreed right", "decided right"]
+    assert len(select(project, judging=True)) == 8
+    assert select(project, judging=True, verified_only=True) == ["agreed right", "decided right"]
+
+
+def test_where_nothing_is_verified_it_says_how_many_wait(project: Project) -> None:
+    make_solution(project, "unseen")
+
+    with pytest.raises(InvalidInput, match="Of 1 fitting solutions") as caught:
+        select(project, verified_only=True)
+    assert caught.value.extra["unverified"] == 1
+    Solution.objects.update(final_answer_correct=False)
+    assert select(project, verified_only=True) == []
+
+
+def test_a_named_solution_must_be_verified_where_that_is_asked(project: Project) -> None:
+    good, unseen = make_solution(project, "good"), make_solution(project, "unseen")
+    review(good, "agreed")
+
+    assert select(project, solution_ids=[good.pk], verified_only=True) == ["good"]
+    with pytest.raises(InvalidInput, match=f"solution {unseen.pk} first") as caught:
+        select(project, solution_ids=[good.pk, unseen.pk], verified_only=True)
+    assert caught.value.extra["ids"] == [unseen.pk]
+
+
+def test_which_sources_are_still_for_people_to_see(project: Project) -> None:
+    make_reviewed(project)
+    enqueue(Solution.objects.get(source_key="unseen"))
+
+    counts = count_sources(project)
+
+    # "one of two" is known right by one person's word.
+    keys = dict(Solution.objects.values_list("pk", "source_key"))
+    waiting = [keys[pk] for pk in find_unverified(project)]
+    assert waiting == ["one of two", "imported right", "unseen"]
+    assert (counts.verified, counts.waiting, counts.queued) == (2, 3, 2)
+    assert counts.fitting == 6
+
+
+def test_what_is_counted_costs_the_same_for_many(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_reviewed(project)
+    with django_assert_num_queries(5):
+        count_sources(project)

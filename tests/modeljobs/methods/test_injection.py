@@ -31,22 +31,24 @@ from modeljobs.engines.base import (
 from modeljobs.engines.options import validate_options
 from modeljobs.engines.scripted import ScriptedEngine, ScriptSettings
 from modeljobs.methods.base import ItemInput, ItemResult, Outcome, collect_events
-from modeljobs.methods.injection import (
+from modeljobs.methods.injection import NOTE_ANSWER_KEPT, InjectionMethod, find_unfit, note_answer
+from modeljobs.methods.injection_prompts import (
+    ERROR_CLASSES,
+    REPLY_FORM,
+    build_injection_request,
+    build_repair_request,
+)
+from modeljobs.methods.injection_replies import (
     NOTE_DRIFT,
     NOTE_NUMBERS,
     NOTE_QUESTION,
     NOTE_REASON,
     NOTE_TEXT_POSITIONS,
-    InjectionMethod,
     ParsedInjection,
-    build_injection_request,
-    build_repair_request,
     build_solution,
-    find_unfit,
     parse_injection_reply,
 )
 from modeljobs.methods.parsing import NOTE_BACKSLASHES, Unparsed
-from modeljobs.methods.rule_injection import INJECTED_CLASSES
 
 METHOD = InjectionMethod()
 DEFAULTS = validate_options(METHOD.parameters, {})
@@ -149,16 +151,24 @@ def test_a_request_has_contract_examples_and_question() -> None:
     assert "Step 3. The larger one is $3$." in last
     sampling = request.sampling
     assert (sampling.temperature, sampling.top_p, sampling.seed, sampling.n) == (1.0, 1.0, 5, 1)
+    assert request.form == REPLY_FORM
 
 
-@pytest.mark.parametrize("error_type", INJECTED_CLASSES)
+def test_the_schema_is_the_contract_of_the_prompt() -> None:
+    fields = set(REPLY_FORM.schema["properties"])
+    assert fields == set(REPLY) == set(REPLY_FORM.schema["required"])
+    # OpenAI's strict mode takes no other.
+    assert REPLY_FORM.schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("error_type", ERROR_CLASSES)
 def test_each_class_has_its_own_prompt(error_type: str) -> None:
     settings = DEFAULTS | {"examples": 0}
     request = build_injection_request("Q?", ["S."], error_type, settings)
     assert len(request.messages) == 2
     others = {
         build_injection_request("Q?", ["S."], other, settings).messages[0].content
-        for other in INJECTED_CLASSES
+        for other in ERROR_CLASSES
     }
     assert len(others) == 8
 
@@ -184,6 +194,14 @@ def test_a_repair_quotes_the_fault_and_shows_the_reply() -> None:
     assert (again.key, again.metadata["attempt"]) == ("b", 2)
 
 
+def test_a_repair_shows_a_reply_without_its_thoughts() -> None:
+    first = build_injection_request("Q?", ["S."], "circular", DEFAULTS, key="a")
+    again = build_repair_request(first, reply="<think>Hm.</think>\n{}", problem="No.", key="b")
+    assert again.messages[-2].content == "{}"
+    nothing = build_repair_request(first, reply=" ", problem="No.", key="b")
+    assert nothing.messages[-2].content == "(nothing)"
+
+
 # Reading a reply
 
 
@@ -200,6 +218,15 @@ def test_claims_are_kept_as_given() -> None:
     parsed = parse(error_steps=[9, 2, 2, 0, -3], modified_steps=[])
     assert parsed.claimed_errors == (8, 1, 1, -1, -4)
     assert parsed.claimed_changed == ()
+
+
+def test_what_no_database_stores_is_replaced() -> None:
+    parsed = parse_injection_reply(
+        json.dumps(REPLY | {"reason": "a\x00b", "modified_process": ["c\ud800", "d"]})
+    )
+    assert isinstance(parsed, ParsedInjection)
+    assert (parsed.reason, parsed.modified_steps) == ("a\ufffdb", ("c\ufffd", "d"))
+    assert parsed.notes == ()
 
 
 def test_numbers_written_as_text_are_numbers() -> None:
@@ -248,6 +275,23 @@ def test_every_reason_for_not_reading_a_claim(
     assert unparsed.code == code
     assert words in unparsed.reason
     assert unparsed.reason.endswith(".")
+
+
+def test_drafts_among_thoughts_are_no_reply() -> None:
+    draft = json.dumps(REPLY | {"modified_process": ["A draft."]})
+    parsed = parse_injection_reply(f"<think>Perhaps {draft}? No.</think>\n{GOOD}")
+    assert isinstance(parsed, ParsedInjection)
+    assert parsed.modified_steps == tuple(REPLY["modified_process"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(f"<think>Perhaps {GOOD}", "truncated"), (f"<think>{GOOD}</think> ", "empty")],
+)
+def test_thoughts_alone_are_no_reply(text: str, code: str) -> None:
+    parsed = parse_injection_reply(text)
+    assert isinstance(parsed, Unparsed)
+    assert parsed.code == code
 
 
 def test_a_reply_without_json_is_unparsed() -> None:
@@ -352,6 +396,21 @@ def test_copied_steps_survive_lost_backslashes() -> None:
     assert [step.text for step in solution.steps] == [matrix, ORIGINAL[1], r"So \(4\)."]
 
 
+def test_an_answer_that_stays_is_noted_where_the_class_usually_changes_it() -> None:
+    kept = [ORIGINAL[0], "The roots are $x = 2$ and $x = 4$.", ORIGINAL[2]]
+    solution = build_solution(SOURCE, parse(modified_process=kept), error_type="deception")
+    assert note_answer(SOURCE, solution, error_type="deception") == NOTE_ANSWER_KEPT
+    assert note_answer(SOURCE, solution, error_type="redundency") == ""
+    other = build_solution(SOURCE, parse(), error_type="deception")
+    assert note_answer(SOURCE, other, error_type="deception") == ""
+
+
+def test_a_changed_question_may_keep_its_answer() -> None:
+    kept = parse(modified_process=ORIGINAL, modified_question="Find a root.")
+    solution = build_solution(SOURCE, kept, error_type="missing_condition")
+    assert note_answer(SOURCE, solution, error_type="missing_condition") == ""
+
+
 # Sources
 
 
@@ -426,6 +485,15 @@ def test_an_unreadable_reply_is_repaired_once() -> None:
     assert result.products[0].provenance["request_key"] == "item-1/deception/repair"
 
 
+def test_the_note_on_the_answer_goes_with_the_product() -> None:
+    kept = REPLY | {"modified_process": [ORIGINAL[0], "So $x = 2$ and $x = 4$.", ORIGINAL[2]]}
+    result, _ = run(json.dumps(kept))
+    (product,) = result.products
+    assert product.notes == (NOTE_ANSWER_KEPT,)
+    assert isinstance(product.product, Solution)
+    assert get_injection(product.product).extra == {"modeljobs.notes": [NOTE_ANSWER_KEPT]}
+
+
 def test_two_unreadable_replies_are_unparsed_and_both_are_kept() -> None:
     result, _ = run("Sorry.", '{"modified_process": 4, "modified_steps": [], "error_steps": []}')
     assert (result.outcome, result.products) == (Outcome.UNPARSED, ())
@@ -467,7 +535,7 @@ def test_the_same_item_and_seed_ask_the_same() -> None:
     assert run(GOOD)[1].requests == run(GOOD)[1].requests
 
 
-@pytest.mark.parametrize("error_type", INJECTED_CLASSES)
+@pytest.mark.parametrize("error_type", ERROR_CLASSES)
 def test_every_class_comes_through_the_scripted_engine(error_type: str) -> None:
     engine = ScriptedEngine(ScriptSettings(malformed_rate=0.0, off_by_one_rate=0.0))
     for number in range(12):

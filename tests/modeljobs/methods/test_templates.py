@@ -10,18 +10,27 @@ import pytest
 from labeling.alignment import changed_positions
 from labeling.formats.lint import LintContext, lint_injection
 from labeling.records import Problem, Solution, Step
-from modeljobs.methods.injection import (
+from modeljobs.methods.injection import CLASSES
+from modeljobs.methods.injection_prompts import ERROR_CLASSES, build_examples
+from modeljobs.methods.injection_replies import (
     ParsedInjection,
-    build_examples,
     build_solution,
     parse_injection_reply,
 )
-from modeljobs.methods.rule_injection import INJECTED_CLASSES
+from modeljobs.methods.multi_solutions import (
+    AnswerCheck,
+    OtherSolution,
+    build_other_solution,
+    build_solution_examples,
+    measure_overlap,
+    parse_other_solution,
+)
+from modeljobs.methods.rule_injection import MULTI_SOLUTIONS
 from modeljobs.methods.templates import Example, digest_texts, fill, load_error_class, load_prompt
 
 EXAMPLES = [
     pytest.param(kind, example, id=f"{kind}-{number}")
-    for kind in INJECTED_CLASSES
+    for kind in ERROR_CLASSES
     for number, example in enumerate(load_error_class(kind).examples, 1)
 ]
 # Words by which a flawed solution gives itself away.
@@ -39,7 +48,7 @@ def read_replies(kind: str) -> list[ParsedInjection]:
     return [one for one in parsed if isinstance(one, ParsedInjection)]
 
 
-@pytest.mark.parametrize("kind", INJECTED_CLASSES)
+@pytest.mark.parametrize("kind", ERROR_CLASSES)
 def test_each_class_has_two_examples_that_our_own_parser_reads(kind: str) -> None:
     examples = load_error_class(kind).examples
     replies = read_replies(kind)
@@ -77,15 +86,42 @@ def test_examples_that_are_true_keep_the_answer(kind: str) -> None:
         assert example.modified_steps[-1] == example.steps[-1]
 
 
+def read_other_solutions() -> list[tuple[Example, OtherSolution]]:
+    """The examples of the ninth class, read as a model's replies are."""
+    kind = load_error_class(MULTI_SOLUTIONS)
+    read = []
+    messages = build_solution_examples(kind, count=2)[1::2]
+    for example, message in zip(kind.examples, messages, strict=True):
+        parsed = parse_other_solution(message.content, source=as_source(example))
+        assert isinstance(parsed, OtherSolution), parsed
+        read.append((example, parsed))
+    return read
+
+
+def test_the_examples_of_second_solutions_are_read_without_a_note() -> None:
+    pairs = read_other_solutions()
+    assert len(pairs) == 2
+    for example, read in pairs:
+        assert read.steps == example.modified_steps
+        assert read.notes == ()
+        assert (example.changed, example.errors, example.reason) == ((), (), "")
+
+
+def test_second_solutions_go_another_way() -> None:
+    for example, _ in read_other_solutions():
+        assert measure_overlap(example.steps, example.modified_steps) < 0.3
+        assert not set(example.steps) & set(example.modified_steps)
+
+
 def test_no_example_fails_a_lint() -> None:
     solutions = [
-        build_solution(
-            Solution(Problem(example.question, source_id=example.question), as_steps(example)),
-            reply,
-            error_type=kind,
-        )
-        for kind in INJECTED_CLASSES
+        build_solution(as_source(example), reply, error_type=kind)
+        for kind in ERROR_CLASSES
         for example, reply in zip(load_error_class(kind).examples, read_replies(kind), strict=True)
+    ]
+    solutions += [
+        build_other_solution(as_source(example), read, AnswerCheck(None, None, None))
+        for example, read in read_other_solutions()
     ]
     context = LintContext.build(solutions)
     found = [
@@ -94,8 +130,13 @@ def test_no_example_fails_a_lint() -> None:
         for lint in lint_injection(solution, context=context)
         if solution.injection is not None
     ]
+    assert len({solution.injection.error_type for solution in solutions if solution.injection}) == 9
     # W17 says that the question was changed, which one example is there to show.
     assert [(kind, code) for kind, code, _ in found] == [("missing_condition", "W17")], found
+
+
+def as_source(example: Example) -> Solution:
+    return Solution(Problem(example.question, source_id=example.question), as_steps(example))
 
 
 def as_steps(example: Example) -> tuple[Step, ...]:
@@ -105,7 +146,7 @@ def as_steps(example: Example) -> tuple[Step, ...]:
 def test_only_a_missing_condition_changes_the_question() -> None:
     changed = {
         kind
-        for kind in INJECTED_CLASSES
+        for kind in ERROR_CLASSES
         for example in load_error_class(kind).examples
         if example.modified_question != example.question
     }
@@ -113,25 +154,26 @@ def test_only_a_missing_condition_changes_the_question() -> None:
 
 
 def test_no_two_examples_share_a_problem() -> None:
-    questions = [e.question for kind in INJECTED_CLASSES for e in load_error_class(kind).examples]
-    assert len(set(questions)) == 16
+    questions = [e.question for kind in CLASSES for e in load_error_class(kind).examples]
+    assert len(set(questions)) == 18
 
 
 def test_example_replies_double_their_backslashes() -> None:
-    for kind in INJECTED_CLASSES:
+    for kind in ERROR_CLASSES:
         for message in build_examples(load_error_class(kind), count=2)[1::2]:
             json.loads(message.content)
 
 
-def test_the_prompt_has_name_version_and_sections() -> None:
-    prompt = load_prompt("injection")
-    assert (prompt.name, prompt.version) == ("injection", "1")
+@pytest.mark.parametrize("name", ["injection", "multi_solutions"])
+def test_the_prompt_has_name_version_and_sections(name: str) -> None:
+    prompt = load_prompt(name)
+    assert (prompt.name, prompt.version) == (name, "1")
     assert set(prompt.sections) == {"system", "user", "repair"}
 
 
 def test_a_digest_tells_texts_apart() -> None:
-    digests = {digest_texts(f"injection/{kind}.toml") for kind in INJECTED_CLASSES}
-    assert len(digests) == 8
+    digests = {digest_texts(f"injection/{kind}.toml") for kind in CLASSES}
+    assert len(digests) == 9
     assert digest_texts("injection.md") not in digests
 
 
