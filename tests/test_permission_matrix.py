@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
 from labeling.models import ApiToken, User
-from modeljobs.models import CodeTrial
+from modeljobs.models import CodeTrial, ConsensusRun, ModelJob, ReferenceDoubt
 from tests.labeling.api.helpers import (
     GSM_FILE,
     ROLES,
@@ -28,6 +28,8 @@ from tests.labeling.api.helpers import (
     with_token,
 )
 from tests.labeling.factories import rating
+from tests.modeljobs.consensus_rows import ensure_run, give_file
+from tests.modeljobs.counting import add_doubt, ensure_labels
 from tests.modeljobs.web.rows import add_evidence, add_trial
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -127,6 +129,31 @@ MATRIX: dict[tuple[str, str], str] = {
     ("post", "job-cancel"): LEADS,
     ("post", "job-retry"): "409 403 403 403 404 401",
     ("get", "job-items"): "200 403 403 200 404 401",
+    ("put", "job-guards"): LEADS,
+    ("get", "yields"): "200 403 403 200 404 401",
+    ("post", "sources-verify"): LEADS,
+    # Comparisons: the world's one compares a job with itself, which is refused, and found nothing.
+    ("get", "consensus-runs"): "200 403 403 200 404 401",
+    ("post", "consensus-runs"): "400 403 403 400 404 401",
+    ("get", "consensus"): "200 403 403 200 404 401",
+    ("get", "consensus-findings"): "200 403 403 200 404 401",
+    ("get", "consensus-conversations"): "200 403 403 200 404 401",
+    ("post", "consensus-conversations"): "409 403 403 409 404 401",
+    ("post", "consensus-send"): LEADS,
+    # Labels by rollouts, their frozen files, and references in doubt.
+    ("get", "job-labels"): "200 403 403 200 404 401",
+    ("put", "job-labels"): LEADS,
+    ("post", "job-labels-preview"): "200 403 403 200 404 401",
+    ("post", "job-labels-send"): LEADS,
+    ("get", "job-readings"): "200 403 403 200 404 401",
+    ("post", "job-readings"): "201 403 403 201 404 401",
+    ("get", "job-reading"): "200 403 403 200 404 401",
+    ("get", "job-reading-file"): "200 403 403 200 404 401",
+    ("get", "doubts"): BROWSERS,
+    ("get", "doubt"): BROWSERS,
+    ("post", "doubt-decide"): "200 403 200 403 404 401",
+    # It is open: whether one may comes first, then that.
+    ("post", "doubt-reopen"): "409 403 409 403 404 401",
     # What machines found: for those who browse, and for a reviewer what they have opened.
     ("get", "job-item-evidence"): BROWSERS,
     ("get", "job-item-trials"): BROWSERS,
@@ -143,8 +170,14 @@ READ_SCOPES: dict[str, str] = {
     "assignment": "read annotate",
     "audit-events": "admin",
     "code-trial": "read jobs annotate",
+    "consensus": "read jobs",
+    "consensus-conversations": "export",
+    "consensus-findings": "read jobs",
+    "consensus-runs": "read jobs",
     "dispute": "read annotate",
     "disputes": "read annotate",
+    "doubt": "read jobs",
+    "doubts": "read jobs",
     "engine": "read jobs",
     "engine-tests": "read jobs",
     "engines": "read jobs",
@@ -160,6 +193,10 @@ READ_SCOPES: dict[str, str] = {
     "job-item-evidence": "read jobs annotate",
     "job-item-trials": "read jobs annotate",
     "job-items": "read jobs",
+    "job-labels": "read jobs",
+    "job-reading": "read export",
+    "job-reading-file": "export",
+    "job-readings": "read jobs",
     "jobs": "read jobs",
     "me": "read annotate import export jobs admin",
     "members": "admin",
@@ -175,6 +212,7 @@ READ_SCOPES: dict[str, str] = {
     "sources": "read import export",
     "taxonomies": "read annotate import export jobs admin",
     "tokens": "read annotate import export jobs admin",
+    "yields": "read jobs",
 }
 WRITE_SCOPES: dict[str, str] = {
     "annotation-revise": "annotate",
@@ -186,13 +224,22 @@ WRITE_SCOPES: dict[str, str] = {
     "assignment-submit": "annotate",
     "assignment-undo-skip": "annotate",
     "assignments-claim": "annotate",
+    "consensus-conversations": "export",
+    "consensus-runs": "export",
     "dispute-decide": "annotate",
     "dispute-open": "annotate",
+    "doubt-decide": "annotate",
+    "doubt-reopen": "annotate",
     "imports": "import",
     "item-claim": "annotate",
     "job-cancel": "jobs",
+    "job-guards": "jobs",
     "job-item-trials": "jobs annotate",
+    "job-labels": "jobs",
+    "job-labels-preview": "read jobs",
+    "job-labels-send": "jobs",
     "job-pause": "jobs",
+    "job-readings": "export",
     "job-resume": "jobs",
     "job-retry": "jobs",
     "job-start": "jobs",
@@ -265,6 +312,14 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
         trial = CodeTrial.objects.first()
         item = trial.item if trial else world.job.items.order_by("pk")[0]
         values |= {"job_item_id": item.pk, "trial_id": trial.pk if trial else 1}
+    if name.startswith(("job-labels", "job-reading")):
+        labelled = ModelJob.objects.filter(method="rpe").order_by("pk").first()
+        values |= {"job_id": labelled.pk if labelled else world.job.pk, "number": 1}
+    doubt = ReferenceDoubt.objects.order_by("pk").first()
+    values["doubt_id"] = doubt.pk if doubt else 1
+    if name.startswith("consensus"):
+        run = ConsensusRun.objects.order_by("pk").first()
+        values["consensus_id"] = run.pk if run else 1
     pattern = next(pattern for _method, pattern in iterate_endpoints() if pattern.name == name)
     return {key: values[key] for key in pattern.pattern.converters}
 
@@ -325,6 +380,9 @@ BODIES: dict[tuple[str, str], Body] = {
         "engine": w.engine.pk,
         "selection": {"solution_ids": [w.solution.pk]},
     },
+    ("post", "consensus-runs"): lambda w: {"rpe_job": w.job.pk, "judge_job": w.job.pk},
+    ("put", "job-labels"): lambda w: {"rule": {"rule": "hard"}},
+    ("post", "doubt-decide"): lambda w: {"state": "wrong", "corrected_answer": "5"},
     ("post", "job-item-trials"): lambda w: {"position": 0, "code": "print(2 + 2)"},
     ("post", "assignment-evidence"): lambda w: {"position": 0},
 }
@@ -359,6 +417,9 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
     assert lead is not None
     add_evidence(item)
     add_trial(item, lead)
+    ensure_labels(world.project, lead, world.solution)
+    add_doubt(world.solution.problem)
+    give_file(ensure_run(world.job))
     return world
 
 

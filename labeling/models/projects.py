@@ -74,7 +74,7 @@ class Project(models.Model):
     guideline_version = models.PositiveIntegerField(default=1)
     taxonomy = models.ForeignKey(Taxonomy, on_delete=models.PROTECT, related_name="+")
 
-    # The next place in this project's queue; one writer: services.importing
+    # The next place in this project's queue; its writers: services.importing, .injections, .routing
     next_queue_order = models.BigIntegerField(default=1)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -46,7 +46,7 @@ class DoubtQuery(Input):
     state = serializers.ChoiceField(ReferenceDoubt.State.choices, required=False)
 
 
-class DecisionSerializer(Input):
+class DoubtDecisionSerializer(Input):
     """What a person says of a reference."""
 
     state = serializers.ChoiceField([str(state) for state in service.DECISIONS])
@@ -93,11 +93,11 @@ class DecideDoubtView(ApiView):
     tag = "jobs"
     scopes = {"POST": (Scope.ANNOTATE,)}
 
-    @extend_schema(request=DecisionSerializer, responses=DoubtSerializer)
+    @extend_schema(request=DoubtDecisionSerializer, responses=DoubtSerializer)
     def post(self, request: Request, doubt_id: int) -> Response:
         """Say that the reference stands, or that it is wrong and what is right."""
         doubt = service.get_doubt(self.user, doubt_id, Capability.ADJUDICATE)
-        decided = service.decide(doubt=doubt, by=self.user, **self.read(DecisionSerializer))
+        decided = service.decide(doubt=doubt, by=self.user, **self.read(DoubtDecisionSerializer))
         return Response(DoubtSerializer(decided).data)
 
 

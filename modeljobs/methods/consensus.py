@@ -186,6 +186,21 @@ def settle_judge(samples: Sequence[FirstError], vote: Vote) -> FirstError:
     return Unknown(f"{votes} of the judge's {len(samples)} samples agree, too few for {vote}")
 
 
+def find_first_errors(
+    verdicts: Sequence[Sequence[bool | None]], n_steps: int
+) -> tuple[FirstError, ...]:
+    """Each sample's first error, from its verdicts on one step after the other.
+
+    `verdicts` has for each judged step, from the first on, one verdict of each sample. It may end
+    before the solution does: a sample that has found no error by then is Unknown.
+    """
+    samples = max((len(step) for step in verdicts), default=0)
+    return tuple(
+        _find_first([step[at] if at < len(step) else None for step in verdicts], n_steps)
+        for at in range(samples)
+    )
+
+
 def compare_steps(
     rpe: Sequence[bool | None], judged: FirstError, scope: Scope
 ) -> tuple[StepAgreement, ...]:
@@ -236,6 +251,17 @@ def check_models(*, policy: str, judge: str) -> None:
         raise SameModel(
             f"The judge {judge!r} is the policy that made the rollouts; another model must judge."
         )
+
+
+def _find_first(verdicts: Sequence[bool | None], n_steps: int) -> FirstError:
+    for position, verdict in enumerate(verdicts):
+        if verdict is None:
+            return Unknown(f"no verdict on step {position + 1}")
+        if not verdict:
+            return At(position)
+    if len(verdicts) < n_steps:
+        return Unknown(f"judging stopped after step {len(verdicts)}")
+    return NoError()
 
 
 def _shorten(name: str) -> str:

@@ -137,6 +137,7 @@ class _Finding:
             "no": outcome.no,
             "unparsed": outcome.unparsed,
             "samples": len(results),
+            "verdicts": [one.is_yes for one in results],
             "p_yes": [one.probability.value if one.probability else None for one in results],
             "bounds": [one.probability.bound if one.probability else None for one in results],
             "threshold": settings.threshold,
@@ -369,58 +370,3 @@ def _find_first_error(labels: Sequence[StepLabel | None], steps: int) -> FirstEr
         if label.validity is Validity.WRONG:
             return At(position)
     return NoError() if len(labels) == steps else Unknown("not every step was judged")
-
-
-def build_conversation(
-    solution: Solution,
-    checks: Sequence[StepChecked],
-    *,
-    sampling: str,
-    opening: str = "newline",
-    system: str = SYSTEM_TEXT,
-) -> list[dict[str, str]]:
-    """The chosen sample's turns as GenPRM's `conversations`: system, then user and assistant.
-
-    Where each sample has its own history, one sample's turns are taken throughout: the one closest
-    to the means of all steps. With a shared history it is each step's chosen one. The conversation
-    ends before the first turn without a verdict, and is empty where there is none at all.
-    """
-    turns = [
-        {"role": "system", "content": system},
-    ]
-    users = write_user_turns(solution.problem.text, [step.text for step in solution.steps], opening)
-    ordered = sorted(checks, key=lambda check: check.position)
-    own = None if sampling == "step" else _choose_trajectory(ordered)
-    for position, check in enumerate(ordered):
-        sample = check.summary["chosen"] if sampling == "step" else own
-        if check.position != position or sample is None:
-            break
-        found = check.detail["samples"][sample]
-        if found["verdict"] is None:
-            break
-        turns.append({"role": "user", "content": users[position]})
-        turns.append({"role": "assistant", "content": found["text"]})
-    return turns if len(turns) > 1 else []
-
-
-def _choose_trajectory(checks: Sequence[StepChecked]) -> int | None:
-    """The sample that gives the most verdicts before its first gap; of equals the one closest to
-    the means, then the first.
-    """
-    if not checks:
-        return None
-    places = range(len(checks[0].detail["samples"]))
-    return max(places, key=lambda place: (*_rate_trajectory(checks, place), -place))
-
-
-def _rate_trajectory(checks: Sequence[StepChecked], place: int) -> tuple[int, float]:
-    length, distance = 0, 0.0
-    for check in checks:
-        found = check.detail["samples"][place]
-        if found["verdict"] is None:
-            break
-        length += 1
-        mean = check.summary["mean"]
-        if mean is not None and found["p_yes"] is not None:
-            distance += abs(found["p_yes"] - mean)
-    return length, -distance

@@ -106,6 +106,7 @@ def stage() -> dict[str, str]:
         "disputes-decided": reverse("labeling:disputes", args=[SLUG]) + "?state=decided",
         "job-new": reverse("modeljobs:job-new", args=[SLUG]),
         "jobs": reverse("modeljobs:jobs", args=[SLUG]),
+        "yield": reverse("modeljobs:yield", args=[SLUG]),
     }
     for name in (
         *("overview", "work", "submitted", "browse", "imports", "agreement", "disputes"),
@@ -123,7 +124,8 @@ def stage() -> dict[str, str]:
         assert dispute is not None, f"the demo has no {state} dispute over {task}"
         pages[name] = reverse("labeling:dispute", args=[dispute.pk])
     pages |= _stage_data(project, lead)
-    return pages | _stage_job(project, lead) | _stage_evidence(lead)
+    pages |= _stage_consensus(lead)
+    return pages | _stage_job(project, lead) | _stage_evidence(lead) | _stage_rollouts(lead)
 
 
 def _stage_work(project: Any, lead: Any) -> dict[str, str]:
@@ -293,6 +295,113 @@ def _stage_evidence(lead: Any) -> dict[str, str]:
         "solution-verified": reverse("labeling:solution", args=[solution.pk]),
         "rate-evidence": reverse("labeling:assignment", args=[held.pk]),
         "assignment-evidence": reverse("modeljobs:assignment-evidence", args=[held.pk]),
+    }
+
+
+def _stage_rollouts(lead: Any) -> dict[str, str]:
+    """Labels by rollouts with every kind of state, scores of PRMs and critics, and references in
+    doubt; in a project whose reviewers may open evidence from the start.
+    """
+    from django.urls import reverse
+    from django.utils import timezone
+
+    from labeling.services.assignments import claim_item
+    from modeljobs.methods.rpe_labels import LabelRule
+    from modeljobs.services.readings import freeze
+    from modeljobs.services.reveals import open_evidence
+    from tests.labeling.factories import enqueue, make_project, make_solution
+    from tests.modeljobs.counting import (
+        add_doubt,
+        add_evidence_of,
+        add_rollouts,
+        add_scores,
+        count_job,
+    )
+    from tests.modeljobs.web.rows import make_job
+
+    project = make_project(lead, "rollouts", machine_evidence="always")
+    question = r"What is the sum of all $n \le 100$ with $n \equiv 2 \pmod 5$?"
+    steps = [
+        r"The terms are $2, 7, 12, \dots, 97$.",
+        r"Their number is $\frac{97-2}{5} + 1 = 20$.",
+        r"Each of them leaves the remainder $2$.",
+        r"Their mean is $\frac{2+97}{2} = 49$.",
+        r"Their sum is therefore $20 \cdot 49 = 980$.",
+        r"So the answer is $\boxed{980}$.",
+    ]
+    solutions = [
+        make_solution(project, f"progression-{n}", steps=steps, question=f"{question} ({n})")
+        for n in range(6)
+    ]
+    falling = ((42, 22), (43, 21), (51, 13), (44, 20), (9, 55), (2, 62), (0, 1))
+    broken = ((42, 22), (43, 21), (51, 13), (55, 9), (9, 55), (2, 62), (0, 1))
+    sound = ((42, 22), (44, 20), (52, 12), (55, 9), (60, 4), (63, 1), (1, 0))
+    hopeless = ((0, 64), (0, 64), (0, 64), (0, 64), (0, 64), (0, 64), (0, 1))
+    easy = ((64, 0), (64, 0), (62, 2), (64, 0), (64, 0), (64, 0), (1, 0))
+    counts = [falling, sound, hopeless, easy, sound, broken]
+    job = count_job(project, lead, solutions, counts, kind="tiny")
+    first, doubted = job.items.order_by("pk")[:2]
+    # Formulas behind closed lids wait until they are opened: few are enough.
+    add_evidence_of(first, falling, reference="990", with_texts=1)
+    add_rollouts(
+        doubted,
+        0,
+        4,
+        52,
+        kind="rpe_start",
+        reference="990",
+        other="1000",
+        reasons={"undecided": {"not_comparable": 6}, "truncated": {"length": 2}},
+        suspect={"answer": "1000", "rollouts": 52, "answered": 56, "whole": "1000"},
+    )
+    freeze(job=job, rule=LabelRule(), by=lead, note="For the first training run.")
+    judged = make_job(project, lead, solutions[:1])
+    judged.method = "prm"
+    judged.save()
+    scored = judged.items.get()
+    add_scores(scored, 0, texts=["The step lists every number that leaves the remainder two."])
+    add_scores(scored, 1, scores=[], verdict=None, reason="The reply names no verdict.")
+    problem = make_solution(project, "doubted", question=question).problem
+    add_doubt(solutions[1].problem, doubted, reference="990", answer="1000", rollouts=52)
+    add_doubt(
+        problem,
+        None,
+        reference="980",
+        answer="990",
+        state="wrong",
+        corrected_answer="990",
+        note="The list was one short.",
+        decided_by=lead,
+        decided_at=timezone.now(),
+    )
+    held = claim_item(user=lead, item=enqueue(solutions[0]))
+    for position in (0, 1, 3):
+        open_evidence(assignment=held, position=position)
+    return {
+        "job-rollouts": reverse("modeljobs:job", args=[job.pk]),
+        "job-labels": reverse("modeljobs:labels", args=[job.pk]),
+        "item-rollouts": reverse("modeljobs:item", args=[first.pk]),
+        "item-scores": reverse("modeljobs:item-evidence", args=[scored.pk]),
+        "solution-rollouts": reverse("labeling:solution", args=[solutions[0].pk]),
+        "assignment-rollouts": reverse("modeljobs:assignment-evidence", args=[held.pk]),
+        "doubts": reverse("modeljobs:doubts", args=["rollouts"]),
+    }
+
+
+def _stage_consensus(lead: Any) -> dict[str, str]:
+    """Rollouts and a judge, compared, with the conversations of what is kept."""
+    from django.urls import reverse
+
+    from modeljobs.services.consensus import freeze_conversations
+    from tests.labeling.factories import make_project
+    from tests.modeljobs.consensus_rows import make_comparison
+
+    run = make_comparison(make_project(lead, "consensus"), lead)
+    freeze_conversations(run=run, by=lead)
+    return {
+        "consensus-runs": reverse("modeljobs:consensus-runs", args=["consensus"]),
+        "consensus-empty": reverse("modeljobs:consensus-runs", args=[SLUG]),
+        "consensus": reverse("modeljobs:consensus", args=[run.pk]),
     }
 
 

@@ -10,8 +10,12 @@ PAGES = (
     *("api-docs", "not-found"),
     *("overview", "work", "submitted", "browse", "solution", "solution-injected", "injection"),
     *("imports", "import", "jobs", "job-new", "job", "job-items", "job-item"),
+    "yield",
     *("job-new-genprm", "job-verified", "job-verified-items", "item-verified", "item-evidence"),
     *("trials", "solution-verified", "rate-evidence", "assignment-evidence"),
+    *("job-rollouts", "job-labels", "item-rollouts", "item-scores", "solution-rollouts"),
+    *("assignment-rollouts", "doubts"),
+    *("consensus-runs", "consensus-empty", "consensus"),
     *("agreement", "agreement-items", "disputes", "disputes-decided"),
     *("dispute-rating", "dispute-verdict", "dispute-decided"),
     *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
@@ -24,5 +28,8 @@ NO_PAGES = frozenset(
         *("agreement-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
         *("job-start", "job-pause", "job-resume", "job-cancel", "job-retry"),
         "job-budgets",
+        *("job-guards", "sources-verify"),
+        *("consensus-send", "consensus-conversations"),
+        *("reading-file", "doubt-decide", "doubt-reopen"),
     }
 )

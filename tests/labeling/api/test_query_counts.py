@@ -34,6 +34,8 @@ from tests.labeling.factories import (
     make_solution,
     make_user,
 )
+from tests.modeljobs.consensus_rows import add_finding, ensure_run, make_run
+from tests.modeljobs.counting import add_doubt, add_reading, ensure_labels
 from tests.test_permission_matrix import build_arguments
 from workbench.api.schema import build_schema
 
@@ -41,7 +43,8 @@ LISTS = (
     *("annotations", "audit-events", "disputes", "engines", "exposures", "guidelines", "imports"),
     *("injections", "invitations", "issues", "items", "jobs", "members", "problems", "projects"),
     *("releases", "solutions", "sources", "suggestions", "taxonomies", "tokens"),
-    *("job-items", "job-item-trials"),
+    *("job-items", "job-item-trials", "job-readings", "doubts"),
+    *("consensus-runs", "consensus-findings"),
 )
 
 
@@ -103,6 +106,10 @@ def add_one_of_each(world: World, number: int) -> None:
         created_at=item.created_at,
     )
     make_project(lead, slug=f"project-{number}")
+    add_reading(ensure_labels(project, lead, world.solution), number + 1)
+    add_doubt(solution.problem, decided_by=person)
+    make_run(world.job)
+    add_finding(ensure_run(world.job), solution)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from modeljobs.methods.consensus import (
     compare_steps,
     filter_solutions,
     find_consensus,
+    find_first_errors,
     imply_label,
     settle_judge,
 )
@@ -209,3 +210,36 @@ def test_what_the_published_rule_keeps_is_what_the_index_implies(rpe, data):
     judged: FirstError = NoError() if first < 0 else At(first)
     implied = [first < 0 or position < first for position in range(len(rpe))]
     assert find(list(rpe), judged).is_kept == (rpe == implied)
+
+
+# --- A judge that speaks step by step -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([GOOD, GOOD, GOOD], NoError()),
+        ([GOOD, BAD, BAD], At(1)),
+        # What it says behind its first error does not matter.
+        ([BAD, GOOD, None], At(0)),
+        ([GOOD, BAD], At(1)),
+        ([GOOD, None, BAD], Unknown("no verdict on step 2")),
+        ([GOOD, GOOD], Unknown("judging stopped after step 2")),
+    ],
+)
+def test_a_samples_first_error_is_its_first_no(verdicts, expected):
+    assert find_first_errors([(one,) for one in verdicts], 3) == (expected,)
+
+
+def test_each_sample_has_a_first_error_of_its_own():
+    verdicts = [(GOOD, GOOD, BAD), (GOOD, BAD, BAD)]
+    assert find_first_errors(verdicts, 2) == (NoError(), At(1), At(0))
+
+
+def test_a_sample_that_is_missing_on_a_step_said_nothing_of_it():
+    found = find_first_errors([(GOOD, GOOD), (GOOD,)], 2)
+    assert found == (NoError(), Unknown("no verdict on step 2"))
+
+
+def test_nothing_judged_has_no_sample():
+    assert find_first_errors([], 3) == ()

@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from labeling.formats.base import ParseContext
-from labeling.formats.genprm import FORMAT, parse_row
 from labeling.records import (
     At,
     Author,
     LabelSet,
     NoError,
     Score,
-    Solution,
     Step,
     StepLabel,
     Unknown,
@@ -31,7 +28,6 @@ from modeljobs.engines.base import (
 from modeljobs.methods.base import CallMade, ItemInput, ItemResult, Outcome, StepChecked
 from modeljobs.methods.catalog import get_method
 from modeljobs.methods.code_runs import SessionCodeRunner
-from modeljobs.methods.genprm import build_conversation
 from modeljobs.sandbox.base import CodeResult, CodeStatus
 from tests.modeljobs.methods.genprm_fakes import (
     BARE_NO,
@@ -141,6 +137,7 @@ def test_the_summary_has_the_agreed_shape() -> None:
         "no": 1,
         "unparsed": 1,
         "samples": 3,
+        "verdicts": [True, False, None],
         "bounds": ["exact", "exact", None],
         "threshold": 0.5,
         "variance": pytest.approx(0.04),
@@ -581,83 +578,6 @@ def test_a_real_runner_runs_each_trajectory_in_a_session_of_its_own() -> None:
     code = "print(2 + 3)"
     # The chosen sample 0 goes on in its session; the other one's is told of the chosen code.
     assert sorted(opened) == sorted([[code, code], [code, f"again: {code}", code]])
-
-
-# Conversations
-
-
-def read_conversation(turns: list[dict[str, str]], template: str = "newline") -> Solution:
-    context = ParseContext(
-        max_steps=100,
-        options={option.name: option.default for option in FORMAT.info.read_options}
-        | {"author": "machine", "template": template},
-    )
-    (solution,) = parse_row({"conversations": turns}, context)
-    assert isinstance(solution, Solution)
-    return solution
-
-
-def test_a_conversation_reads_back_as_solution_and_verdicts() -> None:
-    engine = WritingModel(
-        decide(lambda position, sample: position != 1),
-        p_yes=score(lambda position, sample: 0.2 if position == 1 else 0.9),
-    )
-    result = judge(engine, early_stop=False, samples=2)
-    turns = build_conversation(SOLUTION, result.steps, sampling="trajectory")
-    assert [turn["role"] for turn in turns] == ["system", *["user", "assistant"] * 3]
-    solution = read_conversation(turns)
-    assert solution.problem.text == SOLUTION.problem.text
-    assert [step.text for step in solution.steps] == [step.text for step in SOLUTION.steps]
-    (labels,) = solution.label_sets
-    assert labels.first_error == At(1)
-    assert [label.validity if label else None for label in labels.labels] == [
-        Validity.CORRECT,
-        Validity.WRONG,
-        Validity.CORRECT,
-    ]
-
-
-def test_a_conversation_is_one_trajectory_throughout() -> None:
-    # Sample 1 is closest to the means of both steps together (0.6 and 0.6).
-    values = [(0.9, 0.65, 0.25), (0.6, 0.65, 0.55)]
-    engine = WritingModel(
-        lambda request: (
-            CODE.replace("2 + 3", f"{get_place(request)[2]}")
-            if get_place(request)[0] == "verify0"
-            else write_by_stage()(request)
-        ),
-        p_yes=score(lambda position, sample: values[position][sample]),
-    )
-    result = judge(engine, samples=3, early_stop=False, solution=take_steps(2))
-    assert [step.summary["chosen"] for step in result.steps] == [1, 0]
-    turns = build_conversation(take_steps(2), result.steps, sampling="trajectory")
-    assert all("print(1)" in turn["content"] for turn in turns if turn["role"] == "assistant")
-
-
-def test_a_conversation_with_a_shared_history_takes_the_chosen_turns() -> None:
-    values = [(0.9, 0.65, 0.25), (0.6, 0.65, 0.55)]
-    engine = WritingModel(
-        lambda request: (
-            CODE.replace("2 + 3", f"{get_place(request)[2]}")
-            if get_place(request)[0] == "verify0"
-            else write_by_stage()(request)
-        ),
-        p_yes=score(lambda position, sample: values[position][sample]),
-    )
-    result = judge(engine, samples=3, sampling="step", solution=take_steps(2))
-    turns = build_conversation(take_steps(2), result.steps, sampling="step", opening="question")
-    said = [turn["content"] for turn in turns if turn["role"] == "assistant"]
-    assert ["print(1)" in said[0], "print(0)" in said[1]] == [True, True]
-    assert read_conversation(turns, "question").problem.text == SOLUTION.problem.text
-
-
-def test_a_conversation_ends_before_a_turn_without_a_verdict() -> None:
-    engine = WritingModel(decide(lambda position, sample: None if position == 1 else True))
-    result = judge(engine)
-    turns = build_conversation(SOLUTION, result.steps, sampling="trajectory")
-    assert len(turns) == 3
-    assert build_conversation(SOLUTION, [], sampling="trajectory") == []
-    assert build_conversation(SOLUTION, result.steps[1:], sampling="step") == []
 
 
 # What the catalogue and the runner see

@@ -20,7 +20,7 @@ from labeling.formats.genprm import read_decision
 from labeling.records import Problem, Solution, Step
 from modeljobs.engines.base import CompletionRequest
 from modeljobs.methods.base import ItemInput, collect_events
-from modeljobs.methods.genprm import build_conversation
+from modeljobs.methods.genprm_prompts import write_user_turns
 from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
 from tests.modeljobs.methods.genprm_fakes import (
     ANALYSIS,
@@ -200,8 +200,9 @@ def test_8_the_problem_is_not_written_into_the_first_step() -> None:
     result = judge(WritingModel(write_by_stage()))
     assert before == SOLUTION
     assert SOLUTION.steps[0].text == "First, $2 + 3 = 5$."
-    turns = build_conversation(SOLUTION, result.steps, sampling="trajectory")
-    assert turns[3]["content"] == SOLUTION.steps[1].text
+    users = write_user_turns(SOLUTION.problem.text, [s.text for s in SOLUTION.steps], "newline")
+    assert len(users) == len(result.steps)
+    assert users[1] == SOLUTION.steps[1].text
 
 
 @pytest.mark.parametrize("analysis", [ANALYSIS, "No colon here.\n</analyze>\n", "</analyze>\n"])

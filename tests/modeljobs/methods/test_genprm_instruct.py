@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from labeling.formats.genprm import read_decision
 from modeljobs.engines.base import CompletionRequest
 from modeljobs.methods.base import ItemResult
-from modeljobs.methods.genprm import build_conversation
 from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
 from tests.modeljobs.methods.genprm_fakes import (
     SOLUTION,
@@ -197,10 +195,3 @@ def test_stored_replies_give_the_same_results() -> None:
     again = judge_chat(engine, steps=3, samples=2, runner=runner)
     assert (engine.requests, runner.runs) == ([], [])
     assert (again.steps, again.products) == (first.steps, first.products)
-
-
-def test_its_turns_make_a_conversation_as_well() -> None:
-    result = judge_chat(WritingModel(write_chat()), steps=2)
-    turns = build_conversation(take_steps(2), result.steps, sampling="trajectory")
-    assert [read_decision(turn["content"]) for turn in turns[2::2]] == [True, True]
-    assert turns[2]["content"] == (JUDGE + "\n\n[Code Output]\n\n```\n5\n```\n" + VERDICT + "\n")
