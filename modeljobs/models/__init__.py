@@ -12,6 +12,7 @@ from modeljobs.models.rollouts import (
     RolloutChunk,
     StepCounts,
 )
+from modeljobs.models.writings import FileWriting
 
 __all__ = [
     "AnswerVerdict",
@@ -21,6 +22,7 @@ __all__ = [
     "ConsensusRun",
     "Engine",
     "EngineTest",
+    "FileWriting",
     "JobItem",
     "LabelReading",
     "ModelCall",
