@@ -1,9 +1,9 @@
 """Errors put into a correct solution by rule, with no model: seeded edits whose truth is known.
 
-Used by the scripted engine, for gold items and decoys, and in tests. The nine classes are those of
-PRMBench (Song et al. 2025). A rule edits or inserts one or two steps and leaves the rest alone, so
-that what it flags is what is wrong there itself; later steps are not rewritten to carry the error
-on. Positions are 0-based in the modified steps.
+Used by the method `rule_injection` and the scripted engine, for gold items, and in tests. The nine
+classes are those of PRMBench (Song et al. 2025). A rule edits or inserts one or two steps and
+leaves the rest alone, so that what it flags is what is wrong there itself; later steps are not
+rewritten to carry the error on. Positions are 0-based in the modified steps.
 
 `is_certain` is true where the claim follows from the edit alone, if the source is correct: an
 equality that was checked before it was changed, a statement that is false whatever the problem, a
@@ -16,10 +16,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modeljobs.methods.rules import RULES, Source
+from modeljobs.methods.rules import RULES, SOLUTIONS, Source
 
 MULTI_SOLUTIONS = "multi_solutions"
 INJECTED_CLASSES = tuple(RULES)
+ALL_CLASSES = (*INJECTED_CLASSES, MULTI_SOLUTIONS)
+OTHER_SOLUTION = "other_solution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,19 @@ def inject_by_rule(
     """The solution with an error of this class, or None where no rule fits.
 
     For the eight injected classes some rule fits any solution with at least one step. The class
-    multi_solutions has no error: it needs `other_solution`, another correct one, and is None
-    without it. The same arguments give the same injection.
+    multi_solutions has no error: it presents `other_solution`, another correct one, and without it
+    does the calculations in another way, where there are any. The same arguments give the same
+    injection.
     """
-    if error_type == MULTI_SOLUTIONS:
-        return _present_other_solution(question, steps, other_solution)
-    if error_type not in RULES:
-        known = ", ".join([*RULES, MULTI_SOLUTIONS])
+    if error_type not in ALL_CLASSES:
+        known = ", ".join(ALL_CLASSES)
         raise ValueError(f"There is no error class {error_type!r}; the classes are {known}.")
     if not steps:
         return None
     rng = random.Random(f"rule:{error_type}:{seed}")  # noqa: S311 (not a secret)
     source = Source(question, tuple(steps))
+    if error_type == MULTI_SOLUTIONS:
+        return _present_other_solution(source, tuple(other_solution or ()), rng)
     rules = list(RULES[error_type].items())
     rng.shuffle(rules)
     for name, rule in rules:
@@ -72,7 +75,7 @@ def inject_by_rule(
             modified_question=question if edit.question is None else edit.question,
             modified_steps=edit.steps,
             error_positions=edit.positions,
-            changed_positions=edit.positions,
+            changed_positions=edit.changed_positions,
             reason=edit.reason,
             is_certain=edit.is_certain,
         )
@@ -80,17 +83,27 @@ def inject_by_rule(
 
 
 def _present_other_solution(
-    question: str, steps: Sequence[str], other: Sequence[str] | None
+    source: Source, other: tuple[str, ...], rng: random.Random
 ) -> RuleInjection | None:
-    if not other or tuple(other) == tuple(steps):
-        return None
-    known = set(steps)
+    if other and other != source.steps:
+        known = set(source.steps)
+        changed = tuple(k for k, step in enumerate(other) if step not in known)
+        return _claim_no_error(source, OTHER_SOLUTION, other, changed)
+    for rule in rng.sample(SOLUTIONS, len(SOLUTIONS)):
+        if (made := rule(source, rng)) is not None:
+            return _claim_no_error(source, made.rule, made.steps, made.changed)
+    return None
+
+
+def _claim_no_error(
+    source: Source, rule: str, steps: tuple[str, ...], changed: tuple[int, ...]
+) -> RuleInjection:
     return RuleInjection(
         error_type=MULTI_SOLUTIONS,
-        rule="other_solution",
-        modified_question=question,
-        modified_steps=tuple(other),
+        rule=rule,
+        modified_question=source.question,
+        modified_steps=steps,
         error_positions=(),
-        changed_positions=tuple(i for i, step in enumerate(other) if step not in known),
+        changed_positions=changed,
         reason="",
     )

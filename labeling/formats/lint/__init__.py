@@ -5,14 +5,15 @@
         for lint in lint_injection(solution, context=context):
             print(lint.code, lint.message)
 
-`rules` is the catalogue, `checks` has a function for each code, `texts` what they read off texts,
-`context` what they know of the other injections.
+`rules` is the catalogue, `checks` has a function for each code, `facts` what they ask of an
+injection, `texts` what they read off texts, `context` what they know of the other injections.
 """
 
 from __future__ import annotations
 
-from labeling.formats.lint.checks import CHECKS, gather_facts
+from labeling.formats.lint.checks import CHECKS
 from labeling.formats.lint.context import LintContext
+from labeling.formats.lint.facts import gather_facts
 from labeling.formats.lint.rules import (
     LINTS,
     Fix,

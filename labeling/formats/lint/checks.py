@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from labeling.alignment import (
-    PairKind,
-    StepPair,
-    align_steps,
-    normalise_text,
-    positions_changed_in,
-)
-from labeling.formats.lint.context import LintContext, name_problem
+from labeling.alignment import PairKind, measure_similarity, normalise_text
+from labeling.formats.lint.context import name_problem
+from labeling.formats.lint.facts import Facts, is_whole
 from labeling.formats.lint.rules import LINTS, Fix, Lint
 from labeling.formats.lint.texts import (
     Fault,
     contains_answer,
     find_announcement,
+    find_boxed,
     find_faults,
     find_final_answer,
     find_named_steps,
     find_residue,
+    is_blank,
+    is_number,
     list_results,
+    speaks_of_money,
 )
-from labeling.records import Injection, Solution
 
 CLAIM = "injection.claimed_error_positions"
 DECLARED = "injection.claimed_changed_positions"
@@ -37,60 +34,8 @@ QUESTION = "problem.text"
 
 # The answer of a modified solution is looked for in this many steps at its end.
 ANSWER_STEPS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the lints ask of one injection, computed once.
-
-    `errors` and `declared` are the claimed positions that are whole numbers, as given; `flagged`
-    are those of the errors that exist.
-    """
-
-    solution: Solution
-    injection: Injection
-    context: LintContext
-    original: tuple[str, ...]
-    modified: tuple[str, ...]
-    errors: frozenset[int]
-    declared: frozenset[int]
-    flagged: frozenset[int]
-    pairs: tuple[StepPair, ...]
-    changed: frozenset[int]
-    question_changed: bool
-
-    @property
-    def has_error(self) -> bool:
-        return self.injection.error_type not in self.context.no_error
-
-    def is_inside(self, position: int) -> bool:
-        return 0 <= position < len(self.modified)
-
-
-def gather_facts(solution: Solution, injection: Injection, context: LintContext) -> Facts:
-    original = injection.original_steps
-    modified = tuple(step.text for step in solution.steps)
-    pairs = tuple(align_steps(original, modified))
-    errors = frozenset(filter(_is_whole, injection.claimed_error_positions))
-    return Facts(
-        solution=solution,
-        injection=injection,
-        context=context,
-        original=original,
-        modified=modified,
-        errors=errors,
-        declared=frozenset(filter(_is_whole, injection.claimed_changed_positions)),
-        flagged=frozenset(position for position in errors if 0 <= position < len(modified)),
-        pairs=pairs,
-        changed=frozenset(positions_changed_in(pairs)),
-        question_changed=(
-            normalise_text(injection.original_problem) != normalise_text(solution.problem.text)
-        ),
-    )
-
-
-def _is_whole(position: object) -> bool:
-    return isinstance(position, int) and not isinstance(position, bool)
+# A last step with this share of tokens in common with the original's is that step again.
+LEAST_LIKE = 0.5
 
 
 def _number(positions: Sequence[int] | frozenset[int] | set[int]) -> str:
@@ -128,7 +73,7 @@ def check_whole_numbers(facts: Facts) -> Iterator[Lint]:
         (CLAIM, facts.injection.claimed_error_positions),
         (DECLARED, facts.injection.claimed_changed_positions),
     ):
-        strange = [position for position in positions if not _is_whole(position)]
+        strange = [position for position in positions if not is_whole(position)]
         if strange:
             values = ", ".join(map(repr, strange))
             yield Lint("E02", LINTS["E02"].messages[0], {"values": values}, field=field)
@@ -163,12 +108,12 @@ def check_identical(facts: Facts) -> Iterator[Lint]:
 def check_blank(facts: Facts) -> Iterator[Lint]:
     here, original = LINTS["E06"].messages
     for position, text in enumerate(facts.modified):
-        if not text.strip():
+        if is_blank(text):
             # The last step cannot be deleted: nothing would be left to judge.
             fix = Fix(op="delete", position=position) if len(facts.modified) > 1 else None
             yield Lint("E06", here, {"step": position + 1}, position, STEPS, fix)
     for position, text in enumerate(facts.original):
-        if not text.strip():
+        if is_blank(text):
             yield Lint("E06", original, {"step": position + 1}, field=ORIGINAL)
 
 
@@ -235,21 +180,28 @@ def check_unchanged_flags(facts: Facts) -> Iterator[Lint]:
 
 
 def check_shift(facts: Facts) -> Iterator[Lint]:
-    fix = find_shift(facts)
-    if fix is not None and fix.by is not None:
-        moved = {position + fix.by for position in facts.errors}
-        params = {"by": f"{fix.by:+d}".replace("-", "−"), "steps": _number(moved)}
-        yield Lint("W14", LINTS["W14"].messages[0], params, field=CLAIM, fix=fix)
+    one_way, either_way = LINTS["W14"].messages
+    shifts = list_shifts(facts)
+    if len(shifts) > 1:
+        # The claim does not tell which was meant, so there is no fix.
+        yield Lint("W14", either_way, {"steps": _number(facts.errors)}, field=CLAIM)
+        return
+    for by in shifts:
+        moved = {position + by for position in facts.errors}
+        params = {"by": f"{by:+d}".replace("-", "−"), "steps": _number(moved)}
+        yield Lint("W14", one_way, params, field=CLAIM, fix=Fix(op="shift", by=by))
+
+
+def list_shifts(facts: Facts) -> list[int]:
+    """The shifts by ±1 after which only changed steps are flagged; none where there is no need."""
+    if not facts.errors or facts.errors <= facts.changed:
+        return []
+    return [by for by in (1, -1) if {position + by for position in facts.errors} <= facts.changed]
 
 
 def find_shift(facts: Facts) -> Fix | None:
-    """The one shift by ±1 after which only changed steps are flagged; None where there is no need.
-
-    Where both directions would do, the claim does not tell which was meant.
-    """
-    if not facts.errors or facts.errors <= facts.changed:
-        return None
-    shifts = [by for by in (1, -1) if {position + by for position in facts.errors} <= facts.changed]
+    """The one shift that explains the flags, or None."""
+    shifts = list_shifts(facts)
     return Fix(op="shift", by=shifts[0]) if len(shifts) == 1 else None
 
 
@@ -314,14 +266,16 @@ def check_residue(facts: Facts) -> Iterator[Lint]:
 
 def check_latex(facts: Facts) -> Iterator[Lint]:
     messages = LINTS["W20"].messages
-    kinds = (Fault.DOLLAR, Fault.BRACE, Fault.PAIR, Fault.BACKSLASH)
-    of_step = dict(zip(kinds, messages[:4], strict=True))
-    of_question = dict(zip(kinds, messages[4:], strict=True))
-    for fault in find_faults(facts.solution.problem.text):
+    kinds = (Fault.DOLLAR, Fault.BRACE, Fault.BRACKET, Fault.PAIR, Fault.BACKSLASH)
+    of_step = dict(zip(kinds, messages[: len(kinds)], strict=True))
+    of_question = dict(zip(kinds, messages[len(kinds) :], strict=True))
+    # What was there before says how dollars are used.
+    money = speaks_of_money((facts.injection.original_problem, *facts.original))
+    for fault in find_faults(facts.solution.problem.text, speaks_of_money=money):
         params = {"found": fault.found} if fault.found else {}
         yield Lint("W20", of_question[fault.fault], params, field=QUESTION)
     for position, text in enumerate(facts.modified):
-        for fault in find_faults(text):
+        for fault in find_faults(text, speaks_of_money=money):
             params_of_step: dict[str, str | int] = {"step": position + 1}
             if fault.found:
                 params_of_step["found"] = fault.found
@@ -351,47 +305,82 @@ def check_answer(facts: Facts) -> Iterator[Lint]:
     answer = find_final_answer(facts.original)
     if answer is None or not facts.modified:
         return
-    end = facts.modified[-ANSWER_STEPS:]
-    if not any(contains_answer(text, answer) for text in end):
-        params = {"answer": answer, "type": facts.injection.error_type}
-        last = len(facts.modified) - 1
-        yield Lint("W22", LINTS["W22"].messages[0], params, last, STEPS)
+    if _keeps_answer(facts, answer):
+        return
+    params = {"answer": answer, "type": facts.injection.error_type}
+    last = len(facts.modified) - 1
+    yield Lint("W22", LINTS["W22"].messages[0], params, last, STEPS)
+
+
+def _keeps_answer(facts: Facts, answer: str) -> bool:
+    """Does the modified solution end as the original does, as far as a rule can tell?"""
+    before, after = find_boxed(facts.original), find_boxed(facts.modified)
+    if before is not None and after is not None:
+        # "16" and "16 cm" are one answer.
+        return f" {before} " in f" {after} " or f" {after} " in f" {before} "
+    last = len(facts.modified) - 1
+    ending = next(pair for pair in facts.pairs if pair.modified == last)
+    end = len(facts.original) - 1
+    if ending.original == end and ending.kind is PairKind.SAME:
+        return True
+    # A last step that says again, or otherwise, what the original's said counts alone, and so does
+    # one with a result of its own: what the steps before it say is no longer the answer. A second
+    # solution ends in its own words, and there a number at the end is the answer.
+    if facts.has_error:
+        counts_alone = (
+            ending.original == end
+            or measure_similarity(facts.original[end], facts.modified[last]) >= LEAST_LIKE
+            or _has_new_result(facts, last)
+        )
+    else:
+        counts_alone = is_number(answer) and is_number(find_final_answer(facts.modified[last:]))
+    n_steps = 1 if counts_alone else ANSWER_STEPS
+    return any(contains_answer(text, answer) for text in facts.modified[-n_steps:])
+
+
+def _has_new_result(facts: Facts, position: int) -> bool:
+    """Does the step say a number that neither the question nor the steps before it do?"""
+    known = set(list_results(facts.solution.problem.text))
+    for text in (*facts.original, *facts.modified[:position]):
+        known |= list_results(text)
+    return bool(list_results(facts.modified[position]) - known)
 
 
 def check_inherited(facts: Facts) -> Iterator[Lint]:
     """Results that first appear in a flagged, changed step, and the later steps that use them.
 
-    What the question or the original says anywhere is no sign: it may come from there.
+    What the question or the original says anywhere is no sign: it may come from there. Where a
+    flagged step and a later one were both edited, and the same number is new in both, it is.
     """
     if facts.injection.error_type in facts.context.keeps_answer:
         return
-    known = list_results(facts.solution.problem.text)
+    known = set(list_results(facts.solution.problem.text))
     for text in facts.original:
         known |= list_results(text)
+    edited = {pair.modified: pair.original for pair in facts.pairs if pair.kind is PairKind.EDITED}
     first_seen: dict[str, int] = {}
+    brought_in: dict[str, int] = {}
     for position, text in enumerate(facts.modified):
         results = list_results(text)
-        wrong = position in facts.flagged and position in facts.changed
-        used = sorted(
-            (result for result in results if result in first_seen),
-            key=lambda result: (first_seen[result], -len(result), result),
-        )
-        if used and position not in facts.flagged:
-            params = {
-                "step": position + 1,
-                "result": used[0],
-                "source": first_seen[used[0]] + 1,
-            }
+        origin = edited.get(position)
+        fresh = frozenset() if origin is None else results - list_results(facts.original[origin])
+        sources = {result: first_seen[result] for result in results if result in first_seen}
+        sources |= {result: brought_in[result] for result in fresh if result in brought_in}
+        if sources and position not in facts.flagged:
+            used = min(sources, key=lambda result: (sources[result], -len(result), result))
+            params = {"step": position + 1, "result": used, "source": sources[used] + 1}
             fix = Fix(op="flag", position=position)
             yield Lint("W23", LINTS["W23"].messages[0], params, position, CLAIM, fix)
-        for result in results - known:
-            if wrong:
+        if position in facts.flagged and position in facts.changed:
+            for result in results - known:
                 first_seen.setdefault(result, position)
+            for result in fresh:
+                brought_in.setdefault(result, position)
         known |= results - first_seen.keys()
 
 
 def check_twin(facts: Facts) -> Iterator[Lint]:
-    twin = facts.context.find_twin(facts.solution, facts.injection)
+    twin = facts.context.find_twin(facts.solution, facts.injection, changed=facts.changed)
     if twin is not None:
         params = {"percent": round(100 * twin.similarity), "other": twin.name}
         yield Lint("W24", LINTS["W24"].messages[0], params, field=STEPS)

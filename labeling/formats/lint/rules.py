@@ -147,7 +147,7 @@ _RULES = (
         "E06",
         Severity.BLOCK,
         "A blank step",
-        "A step without any text cannot be judged.",
+        "A step that shows nothing cannot be judged.",
         "Step %(step)d is blank.",
         "Original step %(step)d is blank.",
     ),
@@ -197,6 +197,7 @@ _RULES = (
         "Not all flagged steps are new, but all of them would be if the flags were moved by one: "
         "the steps were counted before something was inserted.",
         "Moved by %(by)s, the flags would fall on changed steps only: %(steps)s.",
+        "Moved by one, up or down, the flags (%(steps)s) would fall on changed steps only.",
     ),
     _rule(
         "W15",
@@ -240,14 +241,16 @@ _RULES = (
         "W20",
         Severity.WARN,
         "The LaTeX is broken",
-        "A dollar or a brace without its partner, or a backslash that was lost, so that the step "
-        "does not show as it was meant.",
+        "A dollar, a brace or a bracket without its partner, or a backslash that was lost, so that "
+        "the step does not show as it was meant.",
         "Step %(step)d has a dollar sign without a partner.",
         "Step %(step)d has a brace without a partner.",
+        "Step %(step)d has a bracket of a formula (\\\\( or \\\\[) without a partner.",
         "Step %(step)d has a \\left, \\right, \\begin or \\end without its partner.",
         "Step %(step)d has lost a backslash: %(found)s.",
         "The question has a dollar sign without a partner.",
         "The question has a brace without a partner.",
+        "The question has a bracket of a formula (\\\\( or \\\\[) without a partner.",
         "The question has a \\left, \\right, \\begin or \\end without its partner.",
         "The question has lost a backslash: %(found)s.",
     ),

@@ -15,7 +15,9 @@ from labeling.formats.lint.texts import (
     find_final_answer,
     find_named_steps,
     find_residue,
+    is_blank,
     list_results,
+    speaks_of_money,
 )
 
 
@@ -31,7 +33,11 @@ from labeling.formats.lint.texts import (
         ("step 1 and step 3", {1, 3}),
         ("第3步和步骤 7、8", {3, 7, 8}),
         ("Steps 3-900 is a slip", {3, 900}),
+        ("Step no. 4, step number 5 and step (6)", {4, 5, 6}),
+        ("In the second step, and again in the 12th step", {2, 12}),
+        ("Step three is new.", {3}),
         ("The 5 steps are fine.", set()),
+        ("The second root of the step is fine.", set()),
         ("No number here.", set()),
     ],
 )
@@ -85,10 +91,62 @@ def test_no_residue(text: str) -> None:
         ("$sqrt{2}$", [Fault.BACKSLASH]),
         ("$\\sqrt{2}$", []),
         ("the sqrt of 2", []),
+        (r"so \(x = 3.", [Fault.BRACKET]),
+        (r"so x = 3\) and \(y = 2\).", [Fault.BRACKET]),
+        (r"a \\(x\\) b", []),
+        ("$$x = 3", [Fault.DOLLAR]),
+        ("$2 cdot 3$", [Fault.BACKSLASH]),
+        ("$2acdot 3$", [Fault.BACKSLASH]),
+        (r"$\picdot 3$", [Fault.BACKSLASH]),
+        ("$a \neq 3$", [Fault.BACKSLASH]),
+        (r"$\text{three times}$", []),
+        ("three times $x$", []),
+        ("9 * 2 = $<<9*2=18>>18 a day", []),
+        ("gumballs at $.05 each", []),
+        (r"So \frac{1}{2} = 3$.", [Fault.DOLLAR]),
     ],
 )
 def test_faults(text: str, faults: list[Fault]) -> None:
     assert [found.fault for found in find_faults(text)] == faults
+
+
+def test_where_nothing_is_money_a_dollar_beside_a_number_is_half_a_formula() -> None:
+    # "3x = 12$" could end with an amount; among formulas between dollars it does not.
+    assert find_faults("Their sum is 3x = 12$.") == []
+    assert [found.fault for found in find_faults("3x = 12$.", speaks_of_money=False)] == [
+        Fault.DOLLAR
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "money"),
+    [
+        (["Let $x = 3$.", "No dollar."], False),
+        (["It costs $5.", "Let $x = 3$."], True),
+        (["No dollar."], True),
+        ([r"It costs \$5. Let $x = 3$."], False),
+    ],
+)
+def test_whether_texts_speak_of_money(texts: list[str], money: bool) -> None:
+    assert speaks_of_money(texts) is money
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        ("", True),
+        (" \u00a0\u200b\ufeff", True),
+        ("**", True),
+        ("$$", True),
+        ("Step 3.", True),
+        ("第3步", True),
+        ("3.", False),
+        ("Step 3. x", False),
+        ("=", False),
+    ],
+)
+def test_blank_steps(text: str, blank: bool) -> None:
+    assert is_blank(text) is blank
 
 
 @pytest.mark.parametrize(
@@ -115,6 +173,8 @@ def test_announcements(text: str, word: str | None) -> None:
         (["The sum is $a + b = 17$."], "17"),
         (["So the range is $[0, 1)$."], "[ 0 , 1 )"),
         (["There are 3 or 4, so 12 in all."], "12"),
+        (["So the degree of $f(x)$ is 3."], "3"),
+        ([r"So it is \( 0 \)."], "0"),
         (["We are done."], None),
         ([], None),
     ],

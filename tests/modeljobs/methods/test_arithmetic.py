@@ -20,6 +20,9 @@ from modeljobs.methods.arithmetic import compute, find_true_equalities, find_who
         "$1.82-1.24=0.58$",
         "First, 3 + 4 = 7",
         "12 \u2212 5 = 7",
+        r"So $343 - 105 = \boxed{238}$.",
+        "48/2 = <<48/2=24>>24 clips",
+        "9 * 2 = $<<9*2=18>>18 every day",
     ],
 )
 def test_a_true_equality_is_found(text: str) -> None:
@@ -57,6 +60,10 @@ def test_a_true_equality_is_found(text: str) -> None:
         "3_8 + 4_8 = 7_8",
         "-3 + 4 = 7",
         "6 / 0 = 6",
+        # A note that says something else, and one of more than two numbers.
+        "48/2 = <<48/3=16>>24",
+        "16 - 3 - 4 = <<16-3-4=9>>9",
+        r"3 + 4 = \boxed{8}",
         "",
     ],
 )
@@ -71,3 +78,18 @@ def test_whole_numbers_of_a_text() -> None:
 
 def test_division_by_zero_has_no_value() -> None:
     assert compute(Fraction(1), "/", Fraction(0)) is None
+
+
+def test_a_calculators_note_is_found_beside_what_is_read() -> None:
+    text = "So 48/2 = <<48/2=24>>24 clips."
+    (equality,) = find_true_equalities(text)
+    assert equality.is_noted
+    assert [text[slice(*span)] for span in equality.result_spans] == ["24", "24"]
+    assert [text[slice(*span)] for span in equality.sign_spans] == ["/", "/"]
+    assert [text[slice(*span)] for span in equality.left_spans] == ["48", "48"]
+    assert text[slice(*equality.span)] == "48/2 = <<48/2=24>>24"
+
+
+def test_a_boxed_result_is_known_as_one() -> None:
+    (equality,) = find_true_equalities(r"$343 - 105 = \boxed{238}$")
+    assert (equality.is_boxed, equality.is_whole) == (True, True)

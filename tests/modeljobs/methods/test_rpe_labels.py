@@ -477,8 +477,11 @@ def test_a_step_on_the_edge_is_open_and_a_clear_one_is_not():
 
 def test_absorbed_steps_are_as_open_as_their_zero():
     # 0/16 after 1/16 may well be chance, and so may all that is wrong because of it.
+    apart = LabelRule(neutral_share=0.0)
     doubtful = find_open(
-        sampled(1, 16), sampled(0, 16), sampled(0, 16), Counts(wrong=1), start=sampled(8, 16)
+        *(sampled(1, 16), sampled(0, 16), sampled(0, 16), Counts(wrong=1)),
+        start=sampled(8, 16),
+        rule=apart,
     )
     assert doubtful == [False, True, True, True]
     certain = find_open(sampled(0, 64), sampled(0, 64), Counts(wrong=1), start=sampled(60, 64))

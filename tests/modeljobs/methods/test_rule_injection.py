@@ -14,7 +14,8 @@ from modeljobs.methods.rule_injection import (
     RuleInjection,
     inject_by_rule,
 )
-from modeljobs.methods.rules import FALSE_FACTS, MISAPPLIED_RULES, NEAR_TRUTHS, RULES
+from modeljobs.methods.rules import FALSE_FACTS, MISAPPLIED_RULES, NEAR_TRUTHS, RULES, Source
+from modeljobs.methods.rules.base import cut_sentences
 
 QUESTION = (
     "Two positive integers have the sum $12$. If one is twice the other, find the larger one."
@@ -104,7 +105,8 @@ def test_the_truth_of_a_rule_passes_every_lint(error_type: str) -> None:
         )
         found = {lint.code for lint in lint_injection(solution)}
         # A dropped condition is a changed question, and is said to be one.
-        assert found == ({"W17"} if made.rule == "drop_condition" else set()), made
+        dropped = made.rule in ("drop_condition", "drop_sentence")
+        assert found == ({"W17"} if dropped else set()), made
 
 
 @pytest.mark.parametrize("error_type", INJECTED_CLASSES)
@@ -114,10 +116,6 @@ def test_some_rule_fits_any_solution(error_type: str) -> None:
             made = inject_by_rule("Why?", steps, error_type=error_type, seed=seed)
             assert made is not None
             assert made.modified_steps != steps
-
-
-def test_every_rule_is_reached() -> None:
-    assert [rule for rules in RULES.values() for rule in rules if not find_made_by(rule)] == []
 
 
 def test_the_same_seed_gives_the_same_injection() -> None:
@@ -149,7 +147,7 @@ def test_a_changed_equality_is_false(rule: str) -> None:
 
 
 def _holds(match: re.Match[str]) -> bool:
-    left, sign, right, result = match.groups()
+    left, sign, right, result = (match[name] for name in ("left", "sign", "right", "result"))
     return compute(Fraction(left), OPERATORS[sign], Fraction(right)) == Fraction(result)
 
 
@@ -177,13 +175,21 @@ def test_a_restated_step_is_flagged_and_not_the_first_statement() -> None:
 
 
 def test_a_circle_assumes_and_obtains_the_same_statement() -> None:
-    made = inject("circular")
+    made = find_made_by("assume_and_confirm")
+    assert made is not None
     first, second = made.error_positions
     assert second == first + 1
     claim = STEPS[first]
     assert claim in made.modified_steps[first]
     assert claim in made.modified_steps[second]
     assert len(made.modified_steps) == len(STEPS) + 1
+
+
+def test_a_circle_may_begin_with_the_end() -> None:
+    made = find_made_by("start_from_end")
+    assert made is not None
+    assert made.error_positions == (0, len(STEPS))
+    assert all(text.endswith(STEPS[-1]) for text in made.modified_steps[:: len(STEPS)])
 
 
 def test_a_contradiction_comes_after_what_it_contradicts() -> None:
@@ -291,9 +297,74 @@ def test_another_solution_has_no_errors() -> None:
     assert (made.error_positions, made.changed_positions, made.reason) == ((), (0,), "")
 
 
-def test_without_another_solution_there_is_none() -> None:
+def test_without_another_solution_the_calculations_are_done_in_another_way() -> None:
+    steps = ("She has $45 + 37 = 82$ pens.", "Of $12 \\cdot 14 = 168$ she has none.", "Done.")
+    made = [
+        inject_by_rule("Q?", steps, error_type=MULTI_SOLUTIONS, seed=seed) for seed in range(20)
+    ]
+    assert {one.modified_steps for one in made if one} == {
+        (
+            "First we have $45 + 30 = 75$.",
+            "She has $75 + 7 = 82$ pens.",
+            r"First we have $12 \cdot 10 = 120$.",
+            r"Also $12 \cdot 4 = 48$.",
+            "Of $120 + 48 = 168$ she has none.",
+            "Done.",
+        ),
+        (
+            "First we have $45 + 40 = 85$.",
+            "She has $85 - 3 = 82$ pens.",
+            steps[1],
+            "Done.",
+        ),
+    }
+
+
+def test_where_there_is_no_other_way_there_is_none() -> None:
     assert inject_by_rule(QUESTION, STEPS, error_type=MULTI_SOLUTIONS, seed=0) is None
     assert (
         inject_by_rule(QUESTION, STEPS, error_type=MULTI_SOLUTIONS, seed=0, other_solution=STEPS)
         is None
     )
+
+
+# Formulas
+
+
+@pytest.mark.parametrize(
+    ("steps", "formula"),
+    [
+        (("We have $x = 3$.",), "$5 + 0 = 5$"),
+        ((r"We have \(x = 3\).",), r"\(5 + 0 = 5\)"),
+        (("We have 5 * 3 = 15 pens for $5.",), "5 + 0 = 5"),
+    ],
+)
+def test_formulas_are_written_as_the_solution_writes_them(
+    steps: tuple[str, ...], formula: str
+) -> None:
+    assert Source("Why?", steps).write("5 + 0 = 5") == formula
+
+
+def test_a_calculators_note_is_changed_with_the_result() -> None:
+    steps = ("So 48/2 = <<48/2=24>>24 clips.", "Done.")
+    made = find_made_by("nudge_result", steps=steps)
+    assert made is not None
+    found = re.search(r"= <<48/2=(\d+)>>(\d+)", made.modified_steps[0])
+    assert found is not None
+    assert found[1] == found[2] != "24"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("He has 3.5 kg. She has 2. How many?", ["He has 3.5 kg.", "She has 2.", "How many?"]),
+        ("One sentence", ["One sentence"]),
+    ],
+)
+def test_sentences(text: str, sentences: list[str]) -> None:
+    assert cut_sentences(text) == sentences
+
+
+def test_what_is_asked_is_no_condition() -> None:
+    question = "Find the sum of $3$ and $4$. Give it in digits."
+    assert find_made_by("drop_sentence", question=question, steps=("$3 + 4 = 7$.",)) is None
