@@ -20,8 +20,11 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "batching": ("async_vs_sequential", "async_vs_lockstep"),
     "sandbox": ("sandbox_first_block_ms", "sandbox_later_block_ms", "sandbox_first_blocks_per_s"),
     "runner": ("runner_cpu_ms_per_call",),
+    "injection": ("rule_injections_per_s", "lints_per_s"),
     "scale": ("job_create_s", "job_list_ms", "job_page_ms", "job_items_ms", "job_pause_resume_ms"),
     "genprm": ("genprm_first_error_f1", "genprm_mean_at_8", "genprm_no_execution_f1"),
+    "rpe": ("rpe_precision", "rpe_recall", "rpe_ece", "rpe_ratio_minus_hard", "rpe_tokens_per_s"),
+    "relabel": ("relabel_1m_arrays_s", "relabel_1m_database_s"),
 }
 # Settings of the caller's that a part may see: where data sets lie, and how code is kept in.
 KEPT_PREFIXES = ("WORKBENCH_REAL_DATA", "WORKBENCH_SANDBOX")
@@ -47,6 +50,11 @@ def load(part: str, *, quick: bool) -> Iterator[Line]:
             from tests.benchmarks import measure_runner
 
             return measure_runner.measure(measure_runner.QUICK if quick else measure_runner.FULL)
+        case "injection":
+            from tests.benchmarks import measure_injection
+
+            few = measure_injection.QUICK if quick else measure_injection.FULL
+            return measure_injection.measure(few)
         case "scale":
             from tests.benchmarks import measure_scale
 
@@ -55,6 +63,14 @@ def load(part: str, *, quick: bool) -> Iterator[Line]:
             from tests.benchmarks import measure_genprm
 
             return measure_genprm.measure(measure_genprm.QUICK if quick else measure_genprm.FULL)
+        case "rpe":
+            from tests.benchmarks import measure_rpe
+
+            return measure_rpe.measure(measure_rpe.QUICK if quick else measure_rpe.FULL)
+        case "relabel":
+            from tests.benchmarks import measure_relabel
+
+            return measure_relabel.measure(measure_relabel.QUICK if quick else measure_relabel.FULL)
         case "sandbox":
             from tests.benchmarks import measure_sandbox
 

@@ -198,6 +198,7 @@ def test_every_name_belongs_to_a_part():
         "runner",
         "sandbox",
         "genprm",
+        "relabel",
     ],
 )
 def test_a_small_run_prints_every_name_with_a_number(part):
