@@ -369,7 +369,7 @@ def list_failures(job: ModelJob) -> list[Failure]:
 def list_feed(job: ModelJob, *, limit: int = FEED_LENGTH) -> list[FeedEntry]:
     """The latest products, newest first: two queries however many there are."""
     items = list(
-        # That they have ended follows from their state, but the index by end is there for just that.
+        # That they have ended follows from their state; the index by end wants to hear it.
         JobItem.objects.filter(job=job, state=JobItem.State.DONE, finished_at__isnull=False)
         .select_related("solution__problem")
         .order_by("-finished_at", "-pk")[:limit]

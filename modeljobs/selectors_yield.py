@@ -169,7 +169,10 @@ def _name(job: ModelJob) -> tuple[str, str]:
 
 
 def _list_jobs(jobs: QuerySet[ModelJob]) -> dict[int, _Job]:
-    methods = [name for name, method in METHODS.items() if not method.judges]
+    # What is made by rule measures reviewers: no injector is to be judged by it.
+    methods = [
+        name for name, method in METHODS.items() if not method.judges and method.asks_engine
+    ]
     rows = jobs.filter(method__in=methods).select_related("engine").order_by("pk")
     return {job.pk: _Job(*_name(job), job.is_scripted) for job in rows}
 

@@ -42,10 +42,12 @@ def record_injection(
     producer: str,
     provenance: Mapping[str, Any],
     is_scripted: bool,
+    truth: Mapping[str, Any] | None = None,
 ) -> Injection | None:
     """Take in a machine's injection into an existing solution, queued for people to verify.
 
-    `proposal` carries the modified problem and steps, and the claim. None where the very same
+    `proposal` carries the modified problem and steps, and the claim. `truth` is what is known for
+    certain of one that was made by rule; nobody who reviews it may see it. None where the very same
     injection is there already, so that a result delivered twice is stored once.
     """
     if proposal.injection is None:
@@ -93,6 +95,7 @@ def record_injection(
                 producer=producer[:120],
                 is_scripted=is_scripted,
                 provenance=dict(provenance),
+                truth=dict(truth or {}),
                 extra={"extra": dict(claim.extra)} if claim.extra else {},
                 created_at=now,
             )

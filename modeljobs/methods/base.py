@@ -190,6 +190,12 @@ class Method(Protocol):
     def parameters(self) -> tuple[Option, ...]: ...
 
     @property
+    def asks_engine(self) -> bool:
+        """False for a method that works by rule: its jobs name the scripted engine, so that nobody
+        takes what rules make for a model's work.
+        """
+
+    @property
     def judges(self) -> bool:
         """True for a method that judges solutions and takes any; False for one that alters them,
         which wants solutions that are not known to be wrong.

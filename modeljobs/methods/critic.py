@@ -86,6 +86,10 @@ class CriticMethod:
         return OPTIONS
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return True
 

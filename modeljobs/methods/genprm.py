@@ -76,6 +76,10 @@ class GenprmMethod:
         return OPTIONS
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return True
 

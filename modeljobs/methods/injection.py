@@ -171,6 +171,10 @@ class InjectionMethod:
         )
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return False
 

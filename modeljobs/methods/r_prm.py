@@ -169,6 +169,10 @@ class RprmMethod:
         return OPTIONS
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return True
 

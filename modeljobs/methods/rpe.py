@@ -46,6 +46,7 @@ class RpeMethod:
         "counts leave open go to people."
     )
     judges: bool = True
+    asks_engine: bool = True
 
     @property
     def prompt_version(self) -> str:

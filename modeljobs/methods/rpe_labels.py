@@ -91,7 +91,7 @@ class LabelRule:
     undecided: Treatment = "leave_out"
     undecided_limit: float = 0.1
     prior: Prior = "jeffreys"
-    neutral_share: float = 0.0
+    neutral_share: float = 0.5
     band_low: float = 0.05
     band_high: float = 0.95
 

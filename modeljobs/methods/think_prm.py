@@ -168,6 +168,10 @@ class ThinkPrmMethod:
         return OPTIONS
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return True
 

@@ -67,7 +67,7 @@ def parse_guards(data: Mapping[str, Any] | None, *, method: str = "") -> Guards:
     """The guards as sent; InvalidInput with the field at fault.
 
     `method` is the job's, where it is known: what judges solutions makes nothing that people could
-    accept, and takes no guard.
+    accept, and what works by rule has its truth beside it; neither takes a guard.
     """
     given = {name: value for name, value in (data or {}).items() if value is not None}
     unknown = sorted(set(given) - set(NAMES))
@@ -83,9 +83,10 @@ def parse_guards(data: Mapping[str, Any] | None, *, method: str = "") -> Guards:
             field="min_acceptance",
         )
     known = METHODS.get(method)
-    if known is not None and known.judges:
+    if known is not None and (known.judges or not known.asks_engine):
         raise InvalidInput(
-            f"The method {method!r} makes nothing for people to accept; it takes no guard.",
+            f"The method {method!r} has no injector that people's verdicts could stop; it takes no "
+            "guard.",
             field="min_acceptance",
         )
     return Guards(

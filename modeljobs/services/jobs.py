@@ -103,6 +103,12 @@ def create_job(
     bounds = parse_budgets(budgets)
     check_prices(bounds, read_prices(snapshot_engine(engine)))
     chosen = _find_method(method)
+    if not chosen.asks_engine and not engine.is_scripted:
+        raise InvalidInput(
+            f"The method {chosen.name!r} asks no model: choose the scripted engine, so that nobody "
+            "takes what rules make for a model's work.",
+            field="engine",
+        )
     settings, wanted = _read_request(chosen, parameters, selection)
     ids = list_selected(project, wanted, seed=seed, judging=chosen.judges)
     units = chosen.units(settings)

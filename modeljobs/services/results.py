@@ -414,11 +414,15 @@ def _record_injection(context: JobContext, item: OpenItem, product: Produced) ->
             f"The method {context.method.name!r} made an injection that is not a solution with a "
             "claim."
         )
+    provenance = _build_provenance(context, item, product)
+    # People who review may read provenance; what is right about the claim they may not.
+    truth = provenance.pop("truth", None)
     injection = record_injection(
         original=item.row.solution,
         proposal=product.product,
         producer=context.producer,
-        provenance=_build_provenance(context, item, product),
+        provenance=provenance,
+        truth=truth,
         is_scripted=context.is_scripted,
     )
     return StoredProduct("injection", None if injection is None else injection.pk)

@@ -290,6 +290,8 @@ class JobForm(_OptionsForm):
         if method.judges:
             # Its rules write injections and nothing else.
             engines = engines.exclude(kind=Engine.Kind.SCRIPTED)
+        if not method.asks_engine:
+            engines = engines.filter(kind=Engine.Kind.SCRIPTED)
         cast("forms.ModelChoiceField[Engine]", self.fields["engine"]).queryset = engines
         find_choices(self, "source").choices = [
             ("", gettext_lazy("Any source")),
@@ -310,7 +312,7 @@ class JobForm(_OptionsForm):
             )
         for name, bound in build_budget_fields().items():
             self.fields[f"{BUDGET}{name}"] = bound
-        self.has_guards = not method.judges
+        self.has_guards = method.asks_engine and not method.judges
         if self.has_guards:
             for name, guard in build_guard_fields().items():
                 self.fields[f"{GUARD}{name}"] = guard

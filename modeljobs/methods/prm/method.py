@@ -71,6 +71,10 @@ class PrmMethod:
         return OPTIONS
 
     @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
     def judges(self) -> bool:
         return True
 

@@ -82,7 +82,7 @@ def test_a_guard_that_is_none(given: dict[str, Any], field: str) -> None:
 
 
 def test_what_judges_takes_no_guard() -> None:
-    with pytest.raises(InvalidInput, match="nothing for people to accept"):
+    with pytest.raises(InvalidInput, match="no injector that people"):
         parse_guards(GUARD, method="genprm")
 
 
