@@ -112,11 +112,6 @@ def build_yield(project: Project) -> list[YieldRow]:
     return _build_rows(project, jobs)
 
 
-def build_job_yield(job: ModelJob) -> list[YieldRow]:
-    """The same for what one job asked for, by class."""
-    return _build_rows(job.project, _list_jobs(ModelJob.objects.filter(pk=job.pk)))
-
-
 class Acceptance(NamedTuple):
     """What people said of an injector's work."""
 
@@ -170,9 +165,7 @@ def _name(job: ModelJob) -> tuple[str, str]:
 
 def _list_jobs(jobs: QuerySet[ModelJob]) -> dict[int, _Job]:
     # What is made by rule measures reviewers: no injector is to be judged by it.
-    methods = [
-        name for name, method in METHODS.items() if not method.judges and method.asks_engine
-    ]
+    methods = [name for name, method in METHODS.items() if not method.judges and method.asks_engine]
     rows = jobs.filter(method__in=methods).select_related("engine").order_by("pk")
     return {job.pk: _Job(*_name(job), job.is_scripted) for job in rows}
 

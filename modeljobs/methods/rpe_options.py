@@ -248,7 +248,7 @@ LABEL_OPTIONS = (
         "float",
         "Share of steps that change nothing",
         help="What is believed of a step before its rollouts. 0 takes the two rates for "
-        "independent, which leaves twice as many steps open; above 0.5 small losses are overlooked.",
+        "independent and leaves twice as many steps open; above 0.5 small losses are overlooked.",
         default=0.5,
         minimum=0,
         maximum=0.99,

@@ -13,7 +13,6 @@ from modeljobs.selectors_yield import (
     Acceptance,
     Share,
     YieldRow,
-    build_job_yield,
     build_yield,
     measure_acceptance,
     name_model,
@@ -184,17 +183,6 @@ def test_models_prompts_and_classes_are_told_apart(world: World) -> None:
         ("m-2", "p-1", "circular", 1),
         ("m-2", "p-1", "deception", 1),
     ]
-
-
-def test_one_job_by_itself(world: World) -> None:
-    run(world.make_job())
-    second = world.make_job()
-    run(second)
-
-    [row] = build_job_yield(second)
-
-    assert row.jobs == (second.pk,)
-    assert (row.asked, row.parsed, row.new) == (3, 3, 0)
 
 
 def test_what_no_job_made_is_not_counted(world: World) -> None:

@@ -158,7 +158,7 @@ def test_the_section_of_a_job(lead: Client, world: World) -> None:
     run(job)
     settle(made()[0], "accept_with_edits")
     text = words_of(lead.get(reverse("modeljobs:job", args=[job.pk])))
-    assert "What became of it" in text
+    assert "Yield over all jobs" in text
     assert "Nothing stops this job when people reject what it makes." in text
 
 
