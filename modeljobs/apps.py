@@ -22,12 +22,14 @@ class ModeljobsConfig(AppConfig):
         from modeljobs.services.guarding import tend_guards
         from modeljobs.services.jobs import tend_jobs
         from modeljobs.services.trials import tend_trials
+        from modeljobs.services.writings import tend_writings
         from workbench import reaper
 
         reaper.register("model jobs", tend_jobs)
         reaper.register("model jobs: guards", tend_guards)
         reaper.register("model jobs: engine tests", tend_tests)
         reaper.register("model jobs: code trials", tend_trials)
+        reaper.register("model jobs: files", tend_writings)
         panels.register(step_evidence_panel)
         worker_ready.connect(start_heart, dispatch_uid="modeljobs.start_heart")
         worker_shutting_down.connect(stop_runs, dispatch_uid="modeljobs.stop_runs")

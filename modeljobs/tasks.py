@@ -10,8 +10,9 @@ from celery import shared_task
 from modeljobs.engine_tasks import test_engine
 from modeljobs.services.workers import find_own_name
 from modeljobs.trial_tasks import run_code_trial
+from modeljobs.writing_tasks import write_file
 
-__all__ = ["run_batch", "run_code_trial", "test_engine"]
+__all__ = ["run_batch", "run_code_trial", "test_engine", "write_file"]
 
 
 @shared_task(name="modeljobs.run_batch", bind=True, ignore_result=True)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling import access
 from labeling.access import Capability
 from modeljobs import selectors_consensus as selectors
+from modeljobs.api.writings import FileWritingSerializer, answer_accepted
 from modeljobs.methods.consensus import SCOPES, VOTES, ConsensusRule, Decision
 from modeljobs.methods.rpe_labels import LabelRule, read_rule
 from modeljobs.models import ConsensusFinding, ConsensusRun, ModelJob
@@ -255,10 +256,13 @@ class ConsensusConversationsView(ApiView):
         response["Cache-Control"] = "private, no-cache"
         return response
 
-    @extend_schema(request=None, responses=ConsensusRunSerializer)
+    @extend_schema(request=None, responses={202: FileWritingSerializer})
     def post(self, request: Request, consensus_id: int) -> Response:
-        """Write the conversations of what is kept. The same rows give the same bytes."""
+        """Have a worker write the conversations of what is kept. The same rows give the same bytes.
+
+        Sent again before that is done, it is answered with the same writing.
+        """
         run = selectors.get_run(self.user, consensus_id, Capability.EXPORT)
         self.read(Nothing)
-        written = service.freeze_conversations(run=run, by=self.user)
-        return Response(ConsensusRunSerializer(written).data)
+        asked = service.request_conversations(run=run, by=self.user)
+        return answer_accepted(asked.writing)

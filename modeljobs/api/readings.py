@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling.access import Capability
 from labeling.formats import get_format
 from modeljobs import selectors
+from modeljobs.api.writings import FileWritingSerializer, answer_accepted
 from modeljobs.methods.rpe_labels import (
     KINDS,
     ONE_STARTS,
@@ -270,14 +271,17 @@ class ReadingsView(ApiView):
         rows = LabelReading.objects.filter(job=job).select_related("created_by")
         return self.list_page(rows, ReadingSerializer)
 
-    @extend_schema(request=FreezeSerializer, responses={201: ReadingSerializer})
+    @extend_schema(request=FreezeSerializer, responses={202: FileWritingSerializer})
     def post(self, request: Request, job_id: int) -> Response:
-        """Freeze the labels of all finished items as a file that never changes."""
+        """Have a worker freeze the labels of all finished items as a file that never changes.
+
+        Sent again before that is done, the same request is answered with the same writing.
+        """
         job = get_job(self, job_id, Capability.EXPORT)
         data = self.read(FreezeSerializer)
         rule = read_rule_of(job, data["rule"])
-        frozen = service.freeze(job=job, rule=rule, by=self.user, note=data["note"])
-        return Response(ReadingSerializer(frozen).data, status=status.HTTP_201_CREATED)
+        asked = service.request_labels(job=job, rule=rule, by=self.user, note=data["note"])
+        return answer_accepted(asked.writing)
 
 
 class ReadingView(ApiView):

@@ -12,6 +12,7 @@ from modeljobs.api import (
     readings,
     trials,
     views,
+    writings,
     yields,
 )
 
@@ -56,6 +57,7 @@ urlpatterns: list[URLPattern] = [
         readings.ReadingFileView.as_view(),
         name="job-reading-file",
     ),
+    path("writings/<int:writing_id>/", writings.FileWritingView.as_view(), name="writing"),
     path("projects/<slug:slug>/doubts/", doubts.DoubtsView.as_view(), name="doubts"),
     path("doubts/<int:doubt_id>/", doubts.DoubtView.as_view(), name="doubt"),
     path("doubts/<int:doubt_id>/decide/", doubts.DecideDoubtView.as_view(), name="doubt-decide"),

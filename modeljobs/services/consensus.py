@@ -4,11 +4,8 @@ that they leave.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -50,6 +47,7 @@ from modeljobs.selectors_consensus import (
     name_model,
     read_samples,
 )
+from modeljobs.services.writings import Asked, Pen, request_writing
 from workbench.errors import Conflict, InvalidInput, NotFound
 
 # More solutions are compared in parts: a page waits for the answer.
@@ -253,27 +251,48 @@ def check_terms(run: ConsensusRun) -> None:
         raise Conflict(" ".join(problems))
 
 
-def freeze_conversations(*, run: ConsensusRun, by: User) -> ConsensusRun:
-    """Write the training conversations into a file that never changes, and note its hash.
+def request_conversations(*, run: ConsensusRun, by: User) -> Asked:
+    """Have a worker write the training conversations into a file that never changes, and note its
+    hash; again while it is at it is the same writing.
 
     Written again from the same rows and texts it has the same bytes. Conflict where the judge wrote
-    no rationales with code, where terms forbid it, where nothing is kept, or where the file cannot
-    be written.
+    no rationales with code, where terms forbid it, or where nothing is kept.
     """
     require(by, run.project, Capability.EXPORT)
+    total = _check_conversations(run)
+    return request_writing(of=run, request={}, total=total, by=by)
+
+
+def _check_conversations(run: ConsensusRun) -> int:
+    """How many kept solutions there are. Conflict where they may not or cannot be written."""
     if run.judge_job.method != GENPRM:
         raise Conflict(
             "The judge of this comparison wrote no rationale with code. Compare with a GenPRM job "
             "that runs its code to get conversations."
         )
     check_terms(run)
-    if not run.report["funnel"]["kept"]:
+    kept = int(run.report["funnel"]["kept"])
+    if not kept:
         raise Conflict("Nothing is kept, so there is no conversation to write.")
+    return kept
+
+
+def write_conversations(pen: Pen) -> None:
+    """Write the conversations that a writing asks for, and note them with the comparison.
+
+    Terms may have changed since it was asked for, so the gate is asked again.
+    """
+    run = pen.writing.run
+    if run is None:
+        raise ValueError(f"Writing {pen.writing.pk} is of no comparison.")
+    _check_conversations(run)
     tally = Tally()
-    stored = _store_file(iterate_conversations(run, tally))
-    with transaction.atomic():
-        run.report = {
-            **run.report,
+    rows = iterate_conversations(run, tally, report=pen.report)
+    stored = pen.store(rows, folder=conversations_folder(), what="The conversations")
+    with pen.finish() as held:
+        noted = ConsensusRun.objects.select_for_update(no_key=True).get(pk=run.pk)
+        noted.report = {
+            **noted.report,
             "conversations": {
                 "sha256": stored.sha256,
                 "size": stored.size,
@@ -283,49 +302,15 @@ def freeze_conversations(*, run: ConsensusRun, by: User) -> ConsensusRun:
                 "left_out": dict(sorted(tally.left_out.items())),
             },
         }
-        run.save(update_fields=["report"])
+        noted.save(update_fields=["report"])
         record_event(
             project=run.project,
-            actor=by,
+            actor=held.requested_by,
             verb="consensus.conversations_written",
             target=run,
             rows=tally.rows,
             sha256=stored.sha256,
         )
-    return run
-
-
-class _Stored(NamedTuple):
-    sha256: str
-    size: int
-
-
-def _store_file(pieces: Iterator[bytes]) -> _Stored:
-    """Write the pieces aside, and give the file its name once that is known."""
-    folder = conversations_folder()
-    draft = folder / f"{os.getpid()}.{secrets.token_hex(8)}.part"
-    digest, size = hashlib.sha256(), 0
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for piece in pieces:
-                    digest.update(piece)
-                    file.write(piece)
-                    size += len(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            sha256 = digest.hexdigest()
-            draft.replace(folder / f"{sha256}.jsonl")
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise Conflict(
-            f"The conversations could not be written: {error.strerror or error}. Free some space "
-            "in the data folder and try again."
-        ) from error
-    return _Stored(sha256, size)
 
 
 def open_conversations(run: ConsensusRun) -> tuple[dict[str, Any], Path]:
@@ -342,12 +327,22 @@ def open_conversations(run: ConsensusRun) -> tuple[dict[str, Any], Path]:
     return written, path
 
 
-def iterate_conversations(run: ConsensusRun, tally: Tally | None = None) -> Iterator[bytes]:
-    """The rows of the file, one line each, in an order that depends on their content alone."""
+def iterate_conversations(
+    run: ConsensusRun,
+    tally: Tally | None = None,
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> Iterator[bytes]:
+    """The rows of the file, one line each, in an order that depends on their content alone.
+
+    `report` is told now and then how many of how many kept solutions are done.
+    """
     tally = tally or Tally()
     kept = _list_kept(run)
     parameters = run.judge_job.parameters
     for start in range(0, len(kept), CHUNK):
+        if report is not None:
+            report(start, len(kept))
         some = kept[start : start + CHUNK]
         ids = [one.solution_id for one in some]
         texts = _load_texts(ids)
@@ -365,6 +360,8 @@ def iterate_conversations(run: ConsensusRun, tally: Tally | None = None) -> Iter
             tally.count(made, len(steps))
             if isinstance(made, Conversation):
                 yield dump_row({"conversations": list(made.turns)}) + b"\n"
+    if report is not None:
+        report(len(kept), len(kept))
 
 
 def _list_kept(run: ConsensusRun) -> list[_Kept]:

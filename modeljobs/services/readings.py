@@ -2,18 +2,16 @@
 
 Setting a rule writes one row. A frozen reading is a file that never changes: the workbench's own
 format, in an order that depends on nothing but content, without a clock, so that the same counts
-under the same rule have the same bytes. Other formats are written from that file.
+under the same rule have the same bytes. Other formats are written from that file. A worker writes
+it, since that takes longer than a page should wait (see `writings`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -40,6 +38,7 @@ from modeljobs.readings import (
     Tally,
     bin_progress,
     count_flips,
+    find_mistaken,
     find_open_items,
     find_rule,
     find_states,
@@ -49,6 +48,7 @@ from modeljobs.readings import (
     require_counts,
     tally,
 )
+from modeljobs.services.writings import Asked, Pen, read_request, request_writing
 from workbench.errors import Conflict, InvalidInput, NotFound
 
 NATIVE: Final = "native"
@@ -169,32 +169,64 @@ def send_open_steps(*, job: ModelJob, rule: LabelRule, by: User) -> Routed:
 # --- Freezing -------------------------------------------------------------------------------------
 
 
-def freeze(*, job: ModelJob, rule: LabelRule, by: User, note: str = "") -> LabelReading:
-    """Write the labels of all finished items under a rule into a file that never changes.
+def request_labels(*, job: ModelJob, rule: LabelRule, by: User, note: str = "") -> Asked:
+    """Have a worker write the labels of all finished items under a rule into a file that never
+    changes; the same again while it is at it is the same writing.
 
     Refused with a sentence where a source may not be passed on, where an engine's output may not
-    train models, and where nothing is finished.
+    train models, where nothing is finished, and while other labels of the job are written.
     """
     require_counts(job)
     if len(note) > MAX_NOTE:
         raise InvalidInput(f"A note has at most {MAX_NOTE:,} characters.", field="note")
+    total = _check_labels(job)
+    request = {"rule": pack_rule(rule), "note": note.strip()}
+    asked = request_writing(of=job, request=request, total=total, by=by)
+    if not asked.is_new and read_request(asked.writing) != request:
+        raise Conflict(
+            "Labels of this job are being written already, under another rule or with another "
+            "note. Wait until they are, then freeze these.",
+            writing=asked.writing.pk,
+        )
+    return asked
+
+
+def _check_labels(job: ModelJob) -> int:
+    """How many solutions a file would hold. Conflict where it may not be, or would be empty."""
     if obstacles := find_obstacles(job):
         raise Conflict(" ".join(obstacles), obstacles=obstacles)
-    counts = load_counts(job)
-    if not len(counts.item_ids):
+    done = JobItem.objects.filter(job=job, state=JobItem.State.DONE).count()
+    total = done - len(find_mistaken(job))
+    if not total:
         raise Conflict("No item of this job is done yet, so there is nothing to freeze.")
+    return total
+
+
+def write_labels(pen: Pen) -> None:
+    """Write the labels that a writing asks for, and keep them as the job's next reading.
+
+    Terms may have changed since it was asked for, so the gate is asked again.
+    """
+    job, asked_for = pen.writing.job, read_request(pen.writing)
+    if job is None:
+        raise ValueError(f"Writing {pen.writing.pk} is of no job.")
+    _check_labels(job)
+    rule = read_rule(asked_for["rule"])
+    counts = load_counts(job)
+    pen.report(0, len(counts.item_ids))
     reading = read_table(counts.table, rule)
     figures = tally(find_states(reading, rule), counts.table.offsets)
-    stored = _store_file(_write_rows(job, counts, reading, rule))
-    with transaction.atomic():
-        # Numbers follow each other: whoever freezes at the same time waits here.
+    rows = _write_rows(job, counts, reading, rule, pen)
+    stored = pen.store(rows, folder=reading_folder(), what="The labels")
+    with pen.finish() as held:
+        # Numbers follow each other: whoever else adds one waits here.
         ModelJob.objects.select_for_update(no_key=True).get(pk=job.pk)
         last = LabelReading.objects.filter(job=job).order_by("-number").first()
-        frozen = LabelReading.objects.create(
+        held.reading = LabelReading.objects.create(
             job=job,
             number=last.number + 1 if last else 1,
-            rule=pack_rule(rule),
-            note=note.strip(),
+            rule=asked_for["rule"],
+            note=asked_for["note"],
             counts={
                 **figures.as_dict(),
                 "unfinished": counts.unfinished,
@@ -203,19 +235,18 @@ def freeze(*, job: ModelJob, rule: LabelRule, by: User, note: str = "") -> Label
             },
             sha256=stored.sha256,
             size=stored.size,
-            created_by=by,
+            created_by=held.requested_by,
             created_at=timezone.now(),
         )
         record_event(
             project=job.project,
-            actor=by,
+            actor=held.requested_by,
             verb="job.labels_frozen",
             target=job,
-            note=f"{rule.sentence or rule.kind}, {frozen.sha256[:12]}",
-            number=frozen.number,
-            sha256=frozen.sha256,
+            note=f"{rule.sentence or rule.kind}, {stored.sha256[:12]}",
+            number=held.reading.number,
+            sha256=stored.sha256,
         )
-    return frozen
 
 
 def find_obstacles(job: ModelJob) -> list[str]:
@@ -302,13 +333,8 @@ def get_reading(user: User, job_id: int, number: int) -> LabelReading:
     return found
 
 
-class _Stored(NamedTuple):
-    sha256: str
-    size: int
-
-
 def _write_rows(
-    job: ModelJob, counts: JobCounts, reading: Reading, rule: LabelRule
+    job: ModelJob, counts: JobCounts, reading: Reading, rule: LabelRule, pen: Pen
 ) -> Iterator[bytes]:
     """The file: a line for each solution, by source, key and content."""
     labels = build_labels(reading, rule)
@@ -349,6 +375,7 @@ def _write_rows(
 
     for begin in range(0, len(order), CHUNK):
         yield from get_format(NATIVE).write(build(order[begin : begin + CHUNK]))
+        pen.report(min(begin + CHUNK, len(order)), len(order))
 
 
 def _sort_solutions(job: ModelJob, place_of: Mapping[int, int]) -> list[int]:
@@ -390,34 +417,6 @@ def _build_record(
 def reading_folder() -> Path:
     """Where frozen readings lie: `files/readings` in the data folder, by their hash."""
     return Path(settings.MEDIA_ROOT) / "readings"
-
-
-def _store_file(pieces: Iterator[bytes]) -> _Stored:
-    """Write the pieces aside and give the file its name once that is known."""
-    folder = reading_folder()
-    draft = folder / f"{os.getpid()}.{secrets.token_hex(8)}.part"
-    digest, size = hashlib.sha256(), 0
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for piece in pieces:
-                    digest.update(piece)
-                    file.write(piece)
-                    size += len(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            sha256 = digest.hexdigest()
-            draft.replace(folder / f"{sha256}.jsonl")
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise Conflict(
-            f"The labels could not be written: {error.strerror or error}. Free some space in the "
-            "data folder and freeze again."
-        ) from error
-    return _Stored(sha256, size)
 
 
 # --- Files ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from labeling.bulk import insert_rows
 from labeling.models import Problem, Project, Solution, User
 from modeljobs.methods.rpe_labels import LabelRule
 from modeljobs.models import (
+    FileWriting,
     JobItem,
     LabelReading,
     ModelJob,
@@ -18,9 +19,9 @@ from modeljobs.models import (
     StepEvidence,
 )
 from modeljobs.readings import pack_rule
-from modeljobs.services.readings import freeze
 from modeljobs.texts import write_chunk
 from tests.modeljobs.web.rows import NOON, make_job
+from tests.modeljobs.writing_now import freeze
 
 COLUMNS = (
     *("item", "position", "correct", "wrong", "unparsable", "truncated", "undecided", "failed"),
@@ -224,6 +225,20 @@ def ensure_labels(project: Project, by: User, solution: Solution) -> ModelJob:
     job = count_job(project, by, [solution], [pairs])
     freeze(job=job, rule=LabelRule(), by=by)
     return job
+
+
+def add_writing(job: ModelJob, **fields: Any) -> FileWriting:
+    """A row of a file of labels, as if a worker had it; `fields` say how it stands."""
+    given: dict[str, Any] = {
+        "request": {"rule": pack_rule(LabelRule()), "note": ""},
+        "state": FileWriting.State.RUNNING,
+        "requested_by": job.created_by,
+        "created_at": NOON,
+        "started_at": NOON,
+        "beat_at": NOON,
+        **fields,
+    }
+    return FileWriting.objects.create(job=job, **given)
 
 
 def add_reading(job: ModelJob, number: int) -> LabelReading:

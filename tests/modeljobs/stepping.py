@@ -101,6 +101,7 @@ class SteppingMethod:
     title = "Stepping"
     description = "For tests."
     judges = True
+    asks_engine = True
     parameters = (Option("code", "bool", "Run code", default=False),)
 
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:

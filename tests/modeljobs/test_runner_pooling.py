@@ -69,6 +69,7 @@ class ScoringMethod:
     title = "Scoring"
     description = "For tests."
     judges = True
+    asks_engine = True
     parameters: tuple[Option, ...] = ()
 
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -57,5 +57,6 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
         "ScopeEnum": "labeling.models.ApiToken.Scope",
         "SolutionOriginEnum": "labeling.models.Solution.Origin",
         "TaskEnum": "labeling.models.ReviewItem.Task",
+        "TreatmentEnum": "modeljobs.methods.rpe_labels.TREATMENTS",
     },
 }

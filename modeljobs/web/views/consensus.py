@@ -17,11 +17,13 @@ from labeling.access import Capability, get_project
 from labeling.web.downloads import not_modified, stream_file
 from labeling.web.errors import Mendable, add_refusal, attempt, page
 from labeling.web.nav import project_context
-from labeling.web.requests import AuthedRequest, paginate
+from labeling.web.requests import AuthedRequest, paginate, wants_fragment
 from modeljobs import selectors_consensus as selectors
 from modeljobs.methods.consensus import Decision
 from modeljobs.models import ConsensusRun
+from modeljobs.selectors_writings import find_newest_writing
 from modeljobs.services import consensus as service
+from modeljobs.services.writings import OPEN
 from modeljobs.templatetags.consensus import decision_word
 from modeljobs.web.consensus_forms import CompareForm, SendForm
 
@@ -77,6 +79,10 @@ def runs(request: AuthedRequest, slug: str) -> HttpResponse:
 def run(request: AuthedRequest, pk: int) -> HttpResponse:
     """One comparison: its funnel, its decisions, and the solutions step by step."""
     found = selectors.get_run(request.user, pk)
+    if wants_fragment(request, "conversations"):
+        context = project_context(request, found.project, "jobs")
+        context |= _describe_conversations(request, found)
+        return render(request, "modeljobs/consensus_conversations.html", context)
     decision = request.GET.get("decision", "")
     if decision not in list(Decision):
         decision = ""
@@ -96,29 +102,39 @@ def run(request: AuthedRequest, pk: int) -> HttpResponse:
 
 def _show_run(request: AuthedRequest, found: ConsensusRun, context: dict[str, Any]) -> HttpResponse:
     decisions = found.report["decisions"]
-    url = request.build_absolute_uri(reverse("api:consensus-conversations", args=[found.pk]))
     return render(
         request,
         "modeljobs/consensus.html",
         {
             **project_context(request, found.project, "jobs"),
+            **_describe_conversations(request, found),
             **context,
-            "run": found,
             "rules": selectors.RunRules.parse(found.rule),
-            "funnel": found.report["funnel"],
             "stages": _build_stages(found),
             "decisions": [(str(one), decisions.get(str(one), 0)) for one in Decision],
             "pairs": found.report["pairs"],
             "send_form": SendForm(counts=decisions),
             "n_dropped": sum(decisions.get(name, 0) for name in selectors.DROPPED),
-            "conversations": found.report.get("conversations"),
-            "writes_rationales": found.judge_job.method == selectors.GENPRM,
-            "obstacles": selectors.list_terms_against(found),
             "published_share": selectors.PUBLISHED_DROPPED_SHARE,
             "published_kept": selectors.PUBLISHED_KEPT,
-            "api_url": url,
         },
     )
+
+
+def _describe_conversations(request: AuthedRequest, found: ConsensusRun) -> dict[str, Any]:
+    """What the section of conversations shows: the file, and how far a worker is with a new one."""
+    writing = find_newest_writing(found)
+    url = request.build_absolute_uri(reverse("api:consensus-conversations", args=[found.pk]))
+    return {
+        "run": found,
+        "funnel": found.report["funnel"],
+        "conversations": found.report.get("conversations"),
+        "writes_rationales": found.judge_job.method == selectors.GENPRM,
+        "obstacles": selectors.list_terms_against(found),
+        "api_url": url,
+        "writing": writing,
+        "is_writing": writing is not None and writing.state in OPEN,
+    }
 
 
 def _build_stages(found: ConsensusRun) -> list[Stage]:
@@ -191,14 +207,14 @@ def send(request: AuthedRequest, pk: int) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def conversations(request: AuthedRequest, pk: int) -> HttpResponseBase:
-    """The file of training conversations; a POST writes it."""
+    """The file of training conversations; a POST has a worker write it."""
     found = selectors.get_run(request.user, pk, Capability.EXPORT)
     if request.method == "POST":
-        attempt(
-            request,
-            lambda: service.freeze_conversations(run=found, by=request.user),
-            done=_("The conversations are written."),
-        )
+        asked = attempt(request, lambda: service.request_conversations(run=found, by=request.user))
+        if asked is not None and asked.is_new:
+            messages.success(request, _("A worker writes the conversations now."))
+        elif asked is not None:
+            messages.info(request, _("They are being written already. Nothing was changed."))
         return redirect(f"{reverse('modeljobs:consensus', args=[pk])}#conversations")
     written, path = service.open_conversations(found)
     unchanged = not_modified(written["sha256"], request.headers.get("If-None-Match", ""))

@@ -23,12 +23,14 @@ from labeling.web.downloads import (
 )
 from labeling.web.errors import Mendable, add_refusal, attempt, page
 from labeling.web.nav import project_context
-from labeling.web.requests import AuthedRequest
+from labeling.web.requests import AuthedRequest, wants_fragment
 from modeljobs import selectors
 from modeljobs.methods.rpe_labels import LabelRule, read_rule
-from modeljobs.models import LabelReading, ModelJob
+from modeljobs.models import FileWriting, LabelReading, ModelJob
 from modeljobs.readings import find_rule, require_counts
+from modeljobs.selectors_writings import find_newest_writing
 from modeljobs.services import readings as service
+from modeljobs.services.writings import OPEN, Asked, read_request
 from modeljobs.web.rule_form import RuleForm
 
 # What each button needs; a preview changes nothing.
@@ -37,6 +39,7 @@ NEEDS = {
     "reset": Capability.RUN_JOBS,
     "send": Capability.MANAGE,
     "freeze": Capability.EXPORT,
+    "again": Capability.EXPORT,
 }
 # Items with open steps that are named; the button takes them all.
 NAMED = 8
@@ -50,6 +53,8 @@ def labels(request: AuthedRequest, pk: int) -> HttpResponse:
     """
     job = selectors.get_job(request.user, pk)
     require_counts(job)
+    if wants_fragment(request, "writing"):
+        return _show_writing(request, job)
     rule = find_rule(job)
     action = request.POST.get("action", "") if request.method == "POST" else ""
     if action in NEEDS:
@@ -58,6 +63,9 @@ def labels(request: AuthedRequest, pk: int) -> HttpResponse:
         service.set_rule(job=job, rule=None, by=request.user)
         messages.success(request, _("The job's own rule is in force again."))
         return redirect("modeljobs:labels", pk)
+    if action == "again":
+        _freeze_again(request, job)
+        return redirect(f"{reverse('modeljobs:labels', args=[pk])}#readings")
     form = RuleForm(request.POST if request.method == "POST" else None, rule=rule)
     if request.method == "POST" and form.is_valid():
         try:
@@ -78,12 +86,61 @@ def labels(request: AuthedRequest, pk: int) -> HttpResponse:
             "form": form,
             "shown": shown,
             "named": shown.open_items[:NAMED],
-            "readings": [(one, service.list_formats_for(read_rule(one.rule))) for one in frozen],
+            "readings": [(one, _list_formats(one)) for one in frozen],
+            **_describe_writing(find_newest_writing(job)),
             "obstacles": service.find_obstacles(job),
             "is_own": not job.label_rule,
         },
         status=400 if form.errors else 200,
     )
+
+
+def _show_writing(request: AuthedRequest, job: ModelJob) -> HttpResponse:
+    """The part of the page that says how far the labels are which a worker writes.
+
+    Once they are written they stand here: the list below is as old as the page.
+    """
+    writing = find_newest_writing(job)
+    reading = writing.reading if writing is not None else None
+    context = {
+        **project_context(request, job.project, "jobs"),
+        **_describe_writing(writing),
+        "job": job,
+        "written": reading,
+        "formats": _list_formats(reading) if reading is not None else [],
+    }
+    return render(request, "modeljobs/readings_writing.html", context)
+
+
+def _describe_writing(writing: FileWriting | None) -> dict[str, object]:
+    return {"writing": writing, "is_writing": writing is not None and writing.state in OPEN}
+
+
+def _list_formats(reading: LabelReading) -> list[tuple[str, str]]:
+    return service.list_formats_for(read_rule(reading.rule))
+
+
+def _freeze_again(request: AuthedRequest, job: ModelJob) -> None:
+    """Ask once more for what failed, as it was asked for then."""
+    writing = find_newest_writing(job)
+    if writing is None or writing.state != FileWriting.State.FAILED:
+        messages.info(request, _("Nothing has failed since, so nothing was changed."))
+        return
+    failed = read_request(writing)
+    rule = read_rule(failed["rule"])
+    asked = attempt(
+        request,
+        partial(service.request_labels, job=job, rule=rule, by=request.user, note=failed["note"]),
+    )
+    if asked is not None:
+        _say_asked(request, asked)
+
+
+def _say_asked(request: AuthedRequest, asked: Asked) -> None:
+    if asked.is_new:
+        messages.success(request, _("A worker writes these labels now; below you see how far."))
+    else:
+        messages.info(request, _("These labels are being written already. Nothing was changed."))
 
 
 def _act(request: AuthedRequest, job: ModelJob, rule: LabelRule, action: str, note: str) -> bool:
@@ -96,13 +153,13 @@ def _act(request: AuthedRequest, job: ModelJob, rule: LabelRule, action: str, no
             done=_("Labels are read by this rule from now on."),
         )
     elif action == "freeze":
-        frozen = attempt(
-            request, partial(service.freeze, job=job, rule=rule, by=request.user, note=note)
+        asked = attempt(
+            request,
+            partial(service.request_labels, job=job, rule=rule, by=request.user, note=note),
         )
-        if isinstance(frozen, LabelReading):
-            done = frozen
-            said = _("Reading %(number)s is frozen; its files stand below.")
-            messages.success(request, said % {"number": frozen.number})
+        if asked is not None:
+            done = asked
+            _say_asked(request, asked)
     elif action == "send":
         routed = attempt(
             request, partial(service.send_open_steps, job=job, rule=rule, by=request.user)

@@ -8,6 +8,7 @@ import pytest
 
 from labeling.models import Membership, Project, ReviewItem
 from modeljobs.models import ConsensusRun, ModelJob
+from modeljobs.services.writing_runs import run_writing
 from tests.labeling.api.helpers import API, read_error, sign_in
 from tests.labeling.factories import join, make_project, make_user
 from tests.modeljobs.consensus_rows import (
@@ -116,7 +117,16 @@ def test_what_was_dropped_goes_to_people(lead, made):
 def test_conversations_are_written_and_downloaded(lead, made):
     url = f"{made}conversations/"
     read_error(lead.get(url), 404, "not_found")
-    told = lead.post(url).json()["report"]["conversations"]
+    asked = lead.post(url)
+    assert asked.status_code == 202
+    writing = asked.json()
+    assert (writing["state"], writing["done"], writing["total"]) == ("queued", 0, 1)
+    assert lead.post(url).json()["id"] == writing["id"]
+    run_writing(writing["id"])
+    written = lead.get(writing["url"]).json()
+    assert (written["state"], written["done"], written["error"]) == ("done", 1, "")
+    assert (written["result"], written["file"]) == (made, url)
+    told = lead.get(written["result"]).json()["report"]["conversations"]
     assert told["rows"] == 1
     answer = lead.get(url)
     content = answer.getvalue()

@@ -10,10 +10,13 @@ import pytest
 from django.urls import reverse
 
 from labeling.models import ApiToken
+from modeljobs.methods.rpe_labels import LabelRule
 from modeljobs.models import LabelReading, ModelJob
 from modeljobs.readings import find_rule
+from modeljobs.services.writing_runs import run_writing
 from tests.labeling.api.helpers import sign_in, with_token
 from tests.labeling.factories import join, make_user
+from tests.modeljobs import writing_now
 from tests.modeljobs.counting import (
     BROKEN,
     SOUND,
@@ -21,6 +24,7 @@ from tests.modeljobs.counting import (
     add_doubt,
     add_evidence_of,
     add_scores,
+    add_writing,
     count_job,
 )
 from tests.modeljobs.worlds import World
@@ -92,9 +96,18 @@ def test_a_job_of_another_method_has_no_labels(client, world):
 
 
 def test_labels_are_frozen_listed_and_downloaded(client, job):
-    made = client.post(url("job-readings", job.pk), data={"note": "One."})
-    assert made.status_code == 201
-    reading = made.json()
+    asked = client.post(url("job-readings", job.pk), data={"note": "One."})
+    assert asked.status_code == 202
+    writing = asked.json()
+    assert asked["Location"] == writing["url"] == url("writing", writing["id"])
+    assert (writing["job"], writing["consensus"]) == (job.pk, None)
+    assert (writing["state"], writing["done"], writing["total"]) == ("queued", 0, 3)
+    assert writing["result"] is writing["file"] is None
+    assert run_writing(writing["id"])
+    writing = client.get(writing["url"]).json()
+    assert (writing["state"], writing["done"], writing["total"]) == ("done", 3, 3)
+    assert writing["file"] == url("job-reading-file", job.pk, 1)
+    reading = client.get(writing["result"]).json()
     assert (reading["number"], reading["note"]) == (1, "One.")
     assert reading["formats"] == ["native", "trl", "math_shepherd", "processbench"]
     assert reading["counts"]["provenance"]["mc_s1_of"] == "completer"
@@ -108,8 +121,27 @@ def test_labels_are_frozen_listed_and_downloaded(client, job):
     assert known.status_code == 304
 
 
+def test_the_same_request_sent_twice_is_one_writing(client, job):
+    first, second = (client.post(url("job-readings", job.pk), data={}) for _ in range(2))
+    assert first.json()["id"] == second.json()["id"]
+    other = client.post(url("job-readings", job.pk), data={"rule": {"rule": "hard"}})
+    assert other.status_code == 409
+    assert other.json()["error"]["detail"]["writing"] == first.json()["id"]
+
+
+def test_why_a_file_was_not_written_is_told(client, job):
+    writing = add_writing(job, state="failed", error="No space left on device.")
+    told = client.get(url("writing", writing.pk)).json()
+    assert (told["state"], told["error"]) == ("failed", "No space left on device.")
+    assert told["result"] is told["file"] is None
+
+
+def freeze(job: ModelJob, rule: LabelRule | None = None) -> None:
+    writing_now.freeze(job=job, rule=rule or LabelRule(), by=job.created_by)
+
+
 def test_another_format_has_another_etag(client, job):
-    client.post(url("job-readings", job.pk), data={})
+    freeze(job)
     address = url("job-reading-file", job.pk, 1)
     trl = client.get(address, {"file_format": "trl", "unjudged": "skip"})
     rows = [orjson.loads(line) for line in b"".join(trl.streaming_content).splitlines()]
@@ -120,7 +152,8 @@ def test_another_format_has_another_etag(client, job):
 
 
 def test_soft_labels_are_offered_where_they_can_be_said(client, job):
-    made = client.post(url("job-readings", job.pk), data={"rule": {"rule": "soft"}}).json()
+    freeze(job, LabelRule(kind="soft"))
+    made = client.get(url("job-reading", job.pk, 1)).json()
     assert made["formats"] == ["native", "trl"]
     answer = client.get(url("job-reading-file", job.pk, 1), {"file_format": "processbench"})
     assert answer.status_code == 400
@@ -141,7 +174,7 @@ def test_there_is_no_reading_that_was_not_frozen(client, job):
 
 
 def test_a_token_of_exports_downloads_and_no_other(client, job, world):
-    client.post(url("job-readings", job.pk), data={})
+    freeze(job)
     address = url("job-reading-file", job.pk, 1)
     answer = with_token(world.alice, ApiToken.Scope.EXPORT).get(address)
     assert answer.status_code == 200

@@ -27,7 +27,6 @@ from modeljobs.models import ConsensusFinding, ConsensusRun, Engine, JobItem, Mo
 from modeljobs.selectors_consensus import describe_findings, list_findings, name_model
 from modeljobs.services.consensus import (
     compare,
-    freeze_conversations,
     open_conversations,
     send_dropped,
 )
@@ -43,6 +42,7 @@ from tests.modeljobs.consensus_rows import (
     make_solutions,
     spell_out,
 )
+from tests.modeljobs.writing_now import freeze_conversations
 from workbench.errors import Conflict, InvalidInput, NotAllowed, NotFound
 
 RIGHT = ("right", "right", "right")

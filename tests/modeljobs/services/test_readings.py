@@ -40,6 +40,7 @@ from modeljobs.readings import (
 from modeljobs.services import readings as service
 from modeljobs.services.doubts import decide, reopen
 from tests.labeling.factories import make_injection_item
+from tests.modeljobs import writing_now
 from tests.modeljobs.counting import (
     BROKEN,
     SOUND,
@@ -64,7 +65,7 @@ def job(world: World) -> ModelJob:
 
 
 def freeze(job: ModelJob, rule: LabelRule | None = None, **more: Any) -> LabelReading:
-    return service.freeze(job=job, rule=rule or find_rule(job), by=job.created_by, **more)
+    return writing_now.freeze(job=job, rule=rule or find_rule(job), by=job.created_by, **more)
 
 
 def read_back(reading: LabelReading) -> list[Solution]:

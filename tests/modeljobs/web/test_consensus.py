@@ -7,8 +7,9 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Membership, Project, ReviewItem, User
-from modeljobs.models import ConsensusRun, ModelJob
-from modeljobs.services.consensus import compare, freeze_conversations
+from modeljobs.models import ConsensusRun, FileWriting, ModelJob
+from modeljobs.services.consensus import compare
+from modeljobs.services.writing_runs import run_writing
 from tests.labeling.factories import join, make_project, make_user
 from tests.labeling.web.helpers import check_html, count_queries, sign_in, words_of
 from tests.modeljobs.consensus_rows import (
@@ -18,6 +19,7 @@ from tests.modeljobs.consensus_rows import (
     make_rpe_job,
     make_solutions,
 )
+from tests.modeljobs.writing_now import freeze_conversations
 
 RIGHT = ("right", "right", "right")
 YES = (True, True, True)
@@ -224,6 +226,15 @@ def test_conversations_are_written_shown_and_downloaded(
 ) -> None:
     url = reverse("modeljobs:consensus-conversations", args=[compared.pk])
     response = lead.post(url, follow=True)
+    assert "A worker writes the conversations now." in words_of(response)
+    assert "Queued: a worker takes it" in words_of(response)
+    assert "Write the conversations" not in words_of(response)
+    again = lead.post(url, follow=True)
+    assert "They are being written already." in words_of(again)
+    run_writing(FileWriting.objects.get().pk)
+    response = lead.get(run_url(compared), {"fragment": "conversations"})
+    assert b"data-live-done" in response.content
+    assert "Step by step" not in words_of(response)
     compared.refresh_from_db()
     sha256 = compared.report["conversations"]["sha256"]
     assert sha256 in words_of(response)
@@ -232,6 +243,29 @@ def test_conversations_are_written_shown_and_downloaded(
     assert download.getvalue().startswith(b'{"conversations":')
     unchanged = lead.get(url, headers={"If-None-Match": f'"{sha256}"'})
     assert unchanged.status_code == 304
+
+
+def test_conversations_that_were_not_written_can_be_tried_again(
+    lead: Client, compared: ConsensusRun
+) -> None:
+    url = reverse("modeljobs:consensus-conversations", args=[compared.pk])
+    lead.post(url)
+    FileWriting.objects.update(state="failed", error="The disk is full.")
+    text = words_of(lead.get(run_url(compared)))
+    assert "The conversations were not written. The disk is full." in text
+    assert "Try again" in text
+    lead.post(url)
+    text = words_of(lead.get(run_url(compared)))
+    assert "Queued" in text
+    assert "The disk is full." not in text
+
+
+def test_the_page_says_how_far_the_conversations_are(lead: Client, compared: ConsensusRun) -> None:
+    lead.post(reverse("modeljobs:consensus-conversations", args=[compared.pk]))
+    FileWriting.objects.update(state="running", done=1_250, total=10_000)
+    html = lead.get(run_url(compared)).content.decode()
+    assert "Writing 1,250 of 10,000 solutions" in check_html(html)
+    assert "data-live-done" not in html
 
 
 def test_a_closed_gate_is_said_on_the_page(lead: Client, compared: ConsensusRun) -> None:

@@ -9,9 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from modeljobs.methods.rpe_labels import LabelRule
-from modeljobs.models import JobItem, LabelReading, ModelJob
+from modeljobs.models import FileWriting, JobItem, LabelReading, ModelJob
 from modeljobs.readings import find_rule, pack_rule
 from modeljobs.services.reveals import open_evidence
+from modeljobs.services.writing_runs import run_writing
 from tests.labeling.factories import enqueue
 from tests.labeling.web.helpers import ATTACK, check_html, count_queries, read, words_of
 from tests.modeljobs.counting import (
@@ -21,6 +22,7 @@ from tests.modeljobs.counting import (
     add_evidence_of,
     add_rollouts,
     add_scores,
+    add_writing,
     count_job,
     make_rpe_job,
 )
@@ -115,9 +117,13 @@ def test_a_rule_that_is_none_is_explained(changes, words, lead: Client, job: Mod
 
 def test_labels_are_frozen_and_downloaded(lead: Client, job: ModelJob):
     answer = lead.post(url(job), {**fields(), "action": "freeze", "note": "A note."}, follow=True)
-    text = words_of(answer)
+    assert "A worker writes these labels now" in words_of(answer)
+    assert "Queued: a worker takes it" in words_of(answer)
+    assert not LabelReading.objects.exists()
+    run_writing(FileWriting.objects.get().pk)
+    text = words_of(lead.get(url(job)))
     reading = LabelReading.objects.get()
-    assert "Reading 1 is frozen" in text
+    assert "Queued" not in text
     assert reading.sha256 in text
     assert "A note." in text
     assert "3 solutions; steps: 3 correct, 2 wrong, 1 open, 0 unknown." in text
@@ -130,6 +136,63 @@ def test_labels_are_frozen_and_downloaded(lead: Client, job: ModelJob):
     assert f"job{job.pk}-labels1-trl.jsonl" in trl["Content-Disposition"]
     assert len(b"".join(trl.streaming_content).splitlines()) == 2
     assert lead.get(f"{address}?as=prm800k").status_code == 400
+
+
+def part(client: Client, job: ModelJob) -> Any:
+    """What the page's own script asks for until the labels are written."""
+    return client.get(url(job), {"fragment": "writing"})
+
+
+def test_the_page_says_how_far_the_file_is(lead: Client, job: ModelJob):
+    add_writing(job, done=3_000, total=10_000)
+    for answer in (part(lead, job), lead.get(url(job))):
+        html = read(answer)
+        assert "Writing 3,000 of 10,000 solutions" in words_of(answer)
+        assert '<progress value="3000" max="10000"' in html
+        assert "data-live-done" not in html
+        # Nobody is there to write it.
+        assert "No worker is running" in html
+        assert "Nothing was frozen yet" not in html
+    assert "Labels of job" not in read(part(lead, job))
+
+
+def test_what_was_written_meanwhile_comes_by_itself(lead: Client, job: ModelJob):
+    post(lead, job, "freeze")
+    run_writing(FileWriting.objects.get().pk)
+    answer = part(lead, job)
+    html = read(answer)
+    assert "data-live-done" in html
+    assert LabelReading.objects.get().sha256 in html
+    assert reverse("modeljobs:reading-file", args=[job.pk, 1]) in html
+    # On a page that is opened later it stands in the list, and only there.
+    assert read(lead.get(url(job))).count(LabelReading.objects.get().sha256) == 1
+
+
+def test_freezing_twice_says_that_it_is_under_way(lead: Client, job: ModelJob):
+    post(lead, job, "freeze")
+    again = {**fields(), "action": "freeze", "note": "A note."}
+    assert "are being written already" in words_of(lead.post(url(job), again, follow=True))
+    other = post(lead, job, "freeze", rule="hard")
+    assert "under another rule or with another note" in words_of(other)
+    assert FileWriting.objects.count() == 1
+
+
+def test_a_file_that_was_not_written_is_asked_for_again(lead: Client, job: ModelJob):
+    asked = {"rule": pack_rule(LabelRule(kind="hard")), "note": "As before."}
+    add_writing(job, state="failed", error=f"No space left. {ATTACK}", request=asked)
+    html = read(lead.get(url(job)))
+    check_html(html)
+    assert "The labels were not written." in html
+    assert "No space left." in html
+    answer = lead.post(url(job), {"action": "again"}, follow=True)
+    assert "A worker writes these labels now" in words_of(answer)
+    assert "were not written" not in words_of(answer)
+    writing = FileWriting.objects.get(state="queued")
+    assert writing.request == asked
+    # Pressed in another tab as well.
+    answer = lead.post(url(job), {"action": "again"}, follow=True)
+    assert "nothing was changed" in words_of(answer)
+    assert FileWriting.objects.count() == 2
 
 
 def test_what_may_not_go_out_says_so_instead_of_a_button(lead: Client, job: ModelJob):
@@ -179,6 +242,7 @@ def test_other_jobs_have_no_such_page(lead: Client, world: World):
         ("reset", "302 403 403 403 404 302"),
         ("send", "302 403 403 403 404 302"),
         ("freeze", "302 403 403 302 404 302"),
+        ("again", "302 403 403 302 404 302"),
     ],
 )
 def test_who_may(action, expected, everyone: dict[str, Client], job: ModelJob):
@@ -191,6 +255,7 @@ def test_who_may(action, expected, everyone: dict[str, Client], job: ModelJob):
 
 def test_who_may_download(everyone: dict[str, Client], job: ModelJob):
     post(everyone["lead"], job, "freeze")
+    run_writing(FileWriting.objects.get().pk)
     address = reverse("modeljobs:reading-file", args=[job.pk, 1])
     got = []
     for role in ROLES:
