@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
-from modeljobs.models import JobItem, ModelJob
+from modeljobs.engines.base import Completion, CompletionRequest, EngineReply, Message
+from modeljobs.methods.base import CallRecord
+from modeljobs.models import JobItem, ModelCall, ModelJob
 from modeljobs.runner import run_job
 from tests.labeling.web.helpers import check_html, count_queries, words_of
 from tests.modeljobs.worlds import World
@@ -72,3 +77,17 @@ def test_what_was_asked_and_answered(lead: Client, job: ModelJob):
 
 def test_there_is_no_such_item(lead: Client, job: ModelJob):
     assert lead.get("/job-items/12345/").status_code == 404
+
+
+def test_many_answers_to_one_question_are_folded():
+    request = CompletionRequest("a", messages=(Message("user", "What is 2 + 2?"),))
+    answers = tuple(Completion(f"It is {n}.") for n in (4, 5))
+    row = ModelCall(purpose="rollout", outcome="ok", milliseconds=3)
+
+    def show(*completions: Completion) -> str:
+        record = CallRecord(request, EngineReply(completions), "rollout")
+        exchange = SimpleNamespace(row=row, record=record, pool=None)
+        return render_to_string("modeljobs/_call.html", {"exchange": exchange, "number": 1})
+
+    assert "<summary>2 answers</summary>" in show(*answers)
+    assert "answers</summary>" not in show(answers[0])
