@@ -25,6 +25,7 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / ".bootstrap"
 LOCKS = ROOT / "requirements"
 VENDOR = ROOT / "labeling" / "static" / "vendor"
+LOCALE = ROOT / "locale"
 MINIMUM_PYTHON = (3, 11)
 MINIMUM_NODE = 18
 # What pages load of each npm package. KaTeX is asked for MathML, which needs neither its style
@@ -257,6 +258,15 @@ def install_assets() -> bool:
     return True
 
 
+def has_new_messages() -> bool:
+    """True when a catalogue of translations was not compiled since it changed."""
+    for source in LOCALE.glob("*/LC_MESSAGES/*.po"):
+        compiled = source.with_suffix(".mo")
+        if not compiled.is_file() or compiled.stat().st_mtime_ns < source.stat().st_mtime_ns:
+            return True
+    return False
+
+
 def main(arguments: list[str]) -> int:
     """Install what the named profile needs."""
     if len(arguments) != 1 or arguments[0] not in ("runtime", "dev"):
@@ -268,10 +278,11 @@ def main(arguments: list[str]) -> int:
     installed = install_python(arguments[0])
     # No short cut: each looks at its own stamp.
     installed = install_assets() or installed
-    if installed:
-        say("Preparing the static files.")
+    if installed or has_new_messages():
+        say("Preparing the static files and the translations.")
         if not run([str(PYTHON), "manage.py", "collect_assets"]):
-            fail("The static files could not be prepared; the lines above say why.")
+            fail("They could not be prepared; the lines above say why.")
+    if installed:
         say(f"Installed in {time.monotonic() - started:.0f} seconds.")
     return 0
 

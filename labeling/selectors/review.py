@@ -28,6 +28,7 @@ from labeling.prepared import Prepared
 from labeling.records import FirstError
 from labeling.selectors.exposures import find_blind_judgement
 from labeling.taxonomies.loader import parse_taxonomy
+from workbench.messages import translate_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,9 @@ def build_claim(injection: Injection, taxonomy: Taxonomy) -> ClaimView:
         error_positions=list(injection.claimed_error_positions),
         changed_positions=list(injection.claimed_changed_positions),
         reason=injection.reason,
-        lints=list(injection.lints),
+        lints=[
+            {**lint, "message": translate_sentence(lint["message"])} for lint in injection.lints
+        ],
         is_scripted=injection.is_scripted,
         producer=injection.producer,
     )

@@ -11,6 +11,7 @@ from labeling.content import pack_label
 from labeling.models import Injection, Solution
 from labeling.records import label_from_rating
 from workbench.errors import WorkbenchError
+from workbench.messages import translate_sentence
 
 RATINGS = {"1": 1, "0": 0, "-1": -1}
 
@@ -91,5 +92,9 @@ def find_gaps_in(error: WorkbenchError) -> list[dict[str, Any]]:
     """The gaps that a refused submission names, as the page shows them."""
     gaps = error.extra.get("gaps")
     if not isinstance(gaps, list):
-        return [{"message": error.message, "position": None}]
-    return [dict(gap) for gap in gaps if isinstance(gap, Mapping)]
+        return [{"message": translate_sentence(error.message), "position": None}]
+    return [
+        {**gap, "message": translate_sentence(str(gap["message"]))}
+        for gap in gaps
+        if isinstance(gap, Mapping)
+    ]

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 from workbench.errors import Conflict, InvalidInput, NotAllowed, NotFound, WorkbenchError
+from workbench.messages import translate_sentence
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpRequest)
@@ -47,7 +48,7 @@ def attempt(request: HttpRequest, action: Callable[[], T], *, done: str = "") ->
     try:
         result = action()
     except Mendable as error:
-        messages.error(request, error.message)
+        messages.error(request, translate_sentence(error.message))
         return None
     if done:
         messages.success(request, done)
@@ -66,4 +67,5 @@ def add_refusal(form: forms.BaseForm, error: WorkbenchError, *, prefix: str = ""
         places = (str(name), f"{prefix}{name}")
         place = next((place for place in places if place in form.fields), None)
         # Beside its field a sentence need not name it again.
-        form.add_error(place, sentence.removeprefix(f"{name}: ") if place else sentence)
+        said = str(sentence).removeprefix(f"{name}: ") if place else str(sentence)
+        form.add_error(place, translate_sentence(said))

@@ -19,6 +19,7 @@ from labeling.formats.lint import LINTS
 from labeling.models import ReviewItem, Source
 from labeling.selectors.explorer import FilterChoices, SolutionFilters
 from labeling.services.releases import DEFAULT_FORMATS
+from workbench.messages import translate_sentence
 
 # Identifiers that data sets of this field use; any other can be typed.
 COMMON_LICENCES = (
@@ -126,7 +127,11 @@ class BrowseForm(forms.Form):
                 gettext_lazy("With or without"),
                 [
                     ("blocking", gettext_lazy("Any blocking lint")),
-                    *[(code, f"{code}: {LINTS[code].title}") for code in lints if code in LINTS],
+                    *[
+                        (code, f"{code}: {translate_sentence(LINTS[code].title)}")
+                        for code in lints
+                        if code in LINTS
+                    ],
                 ],
             ),
         }
@@ -216,7 +221,7 @@ class ImportForm(forms.Form):
         readable = [fmt.info for fmt in list_formats() if fmt.info.can_read]
         find_choices(self, "format").choices = [
             _any(gettext_lazy("Tell from the file")),
-            *[(info.name, info.title) for info in readable],
+            *[(info.name, translate_sentence(info.title)) for info in readable],
         ]
         self.fields["source_name"].widget = SuggestingInput(sources)
 
@@ -282,7 +287,7 @@ class ReleaseForm(forms.Form):
         super().__init__(*args, **kwargs)
         writable = [fmt.info for fmt in list_formats() if fmt.info.can_write]
         chosen = find_choices(self, "formats")
-        chosen.choices = [(info.name, info.title) for info in writable]
+        chosen.choices = [(info.name, translate_sentence(info.title)) for info in writable]
         chosen.initial = [info.name for info in writable if info.name in DEFAULT_FORMATS]
         find_choices(self, "sources").choices = _listed(sources)
         self.option_names: list[tuple[str, str, str]] = []
@@ -292,8 +297,8 @@ class ReleaseForm(forms.Form):
                 self.option_names.append((name, info.name, option.name))
                 self.fields[name] = forms.ChoiceField(
                     required=False,
-                    label=f"{info.title}: {option.name}",
-                    help_text=option.description,
+                    label=f"{translate_sentence(info.title)}: {option.name}",
+                    help_text=translate_sentence(option.description),
                     choices=_listed(list(option.choices)),
                     initial=option.default,
                 )

@@ -19,6 +19,7 @@ from modeljobs.methods.rpe_labels import LabelRule
 from modeljobs.plots import find_target, plot_bars, plot_curve
 from modeljobs.readings import Bar
 from modeljobs.rollout_views import Curve
+from workbench.messages import translate_sentence
 
 register = template.Library()
 
@@ -119,7 +120,7 @@ def total(rows: Iterable[Any], name: str) -> int:
 def method_title(name: str) -> str:
     """What people call a method; its name where there is no such method any more."""
     method = METHODS.get(name)
-    return method.title if method else name
+    return translate_sentence(method.title) if method else name
 
 
 # --- Evidence -------------------------------------------------------------------------------------

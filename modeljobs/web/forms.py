@@ -18,6 +18,7 @@ from modeljobs.methods.base import Method
 from modeljobs.models import Engine
 from modeljobs.services import acceptance
 from modeljobs.services.budgets import NAMES
+from workbench.messages import translate_sentence
 
 # Seeds that a form takes: they fit into every engine's own.
 LARGEST_SEED = 2**31 - 1
@@ -59,8 +60,8 @@ class JsonField(forms.CharField):
 def build_field(option: Option) -> forms.Field:
     """The field for one setting; the setting's own check still follows in the service."""
     shared: dict[str, Any] = {
-        "label": option.title,
-        "help_text": option.help,
+        "label": translate_sentence(option.title),
+        "help_text": translate_sentence(option.help),
         "required": option.required,
         "initial": option.default,
     }
@@ -79,11 +80,16 @@ def build_field(option: Option) -> forms.Field:
         case "bool":
             return forms.BooleanField(**{**shared, "required": False})
         case "choice":
-            return forms.ChoiceField(choices=option.choices, **shared)
+            return forms.ChoiceField(
+                choices=[(value, translate_sentence(title)) for value, title in option.choices],
+                **shared,
+            )
         case "choices":
             chosen = {**shared, "initial": list(option.default or ())}
             return forms.MultipleChoiceField(
-                choices=option.choices, widget=forms.CheckboxSelectMultiple, **chosen
+                choices=[(value, translate_sentence(title)) for value, title in option.choices],
+                widget=forms.CheckboxSelectMultiple,
+                **chosen,
             )
         case "json":
             return JsonField(**shared)

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from workbench.errors import WorkbenchError
+from workbench.messages import translate_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,9 @@ def shorten(text: str) -> str:
 def _answer(error: Exception, context: Mapping[str, Any]) -> Response:
     match error:
         case WorkbenchError():
-            return build_error(error.code, error.message, error.status, error.extra)
+            return build_error(
+                error.code, translate_sentence(error.message), error.status, error.extra
+            )
         case exceptions.ValidationError():
             return _answer_invalid(error)
         case exceptions.APIException():

@@ -32,6 +32,7 @@ from labeling.web.nav import build_settings_tabs, project_context
 from labeling.web.people_forms import AddMemberForm, InviteForm, JoinForm, RoleForm
 from labeling.web.requests import AuthedRequest, paginate
 from workbench.errors import NotFound
+from workbench.messages import translate_sentence
 
 PAGE_SIZE = 50
 # The one that checks passwords; it is named because there is another, which counts attempts.
@@ -188,7 +189,12 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     try:
         found = find_invitation(secret)
     except NotFound as error:
-        return render(request, "labeling/invitation.html", {"problem": error.message}, status=404)
+        return render(
+            request,
+            "labeling/invitation.html",
+            {"problem": translate_sentence(error.message)},
+            status=404,
+        )
     user = request.user if isinstance(request.user, User) else None
     form = JoinForm(request.POST or None)
     refusal = ""
@@ -202,7 +208,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
                 password=values.get("password", ""),
             )
         except (*Mendable, NotFound) as error:
-            refusal = error.message
+            refusal = translate_sentence(error.message)
             if user is None:
                 add_refusal(form, error)
         else:

@@ -24,6 +24,7 @@ from labeling.web.nav import build_settings_tabs, project_context
 from labeling.web.project_forms import UseTaxonomyForm
 from labeling.web.requests import AuthedRequest
 from labeling.web.taxonomy_forms import TaxonomyEditor, add_row
+from workbench.messages import translate_sentence
 
 ADD_ROW = {"add_type": "types", "add_dimension": "dimensions"}
 
@@ -58,7 +59,7 @@ def taxonomy(request: AuthedRequest, slug: str) -> HttpResponse:
                         seen_taxonomy=editor.seen,
                     )
                 except Mendable as error:
-                    problem = error.message
+                    problem = translate_sentence(error.message)
                 else:
                     messages.success(
                         request,

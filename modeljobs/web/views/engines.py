@@ -29,6 +29,7 @@ from modeljobs.services.engines import (
 )
 from modeljobs.web.forms import EngineForm
 from workbench.errors import NotAllowed
+from workbench.messages import translate_sentence
 
 
 def require_viewer(user: User) -> None:
@@ -56,7 +57,7 @@ def engines(request: AuthedRequest) -> HttpResponse:
         {
             "engines": rows,
             "kinds": list(KINDS.values()),
-            "kind_titles": {name: kind.title for name, kind in KINDS.items()},
+            "kind_titles": {name: translate_sentence(kind.title) for name, kind in KINDS.items()},
             "may_manage": may_manage_engines(request.user),
             "key_names": list_key_names(os.environ),
             "last_tests": find_last_tests(rows, now=timezone.now()),

@@ -34,6 +34,7 @@ from modeljobs.services.engines import ensure_scripted_engine, ensure_tiny_engin
 from modeljobs.web.figures import build_figures
 from modeljobs.web.forms import BudgetForm, JobForm, read_budget_fields
 from modeljobs.web.sections import build_sections
+from workbench.messages import translate_sentence
 
 PAGE_SIZE = 25
 # Where a job's budgets may be changed.
@@ -79,7 +80,7 @@ def jobs(request: AuthedRequest, slug: str) -> HttpResponse:
             **project_context(request, project, "jobs"),
             "page": shown,
             "summaries": selectors.summarise_jobs(list(shown.object_list)),
-            "titles": {name: method.title for name, method in METHODS.items()},
+            "titles": {name: translate_sentence(method.title) for name, method in METHODS.items()},
         },
     )
 
@@ -256,14 +257,14 @@ def _describe_parameters(job: ModelJob, method: Method | None) -> list[tuple[str
     described = []
     for name, value in job.parameters.items():
         option = titles.get(name)
-        names = dict(option.choices) if option else {}
+        names = {key: translate_sentence(title) for key, title in option.choices} if option else {}
         if isinstance(value, list):
             text = ", ".join(names.get(str(one), str(one)) for one in value)
         elif isinstance(value, bool):
             text = _("yes") if value else _("no")
         else:
             text = names.get(str(value), str(value))
-        described.append((option.title if option else name, text))
+        described.append((translate_sentence(option.title) if option else name, text))
     return described
 
 

@@ -30,6 +30,7 @@ from workbench.installation import (
     migrate_if_needed,
     open_socket,
 )
+from workbench.messages import compile_if_changed
 from workbench.probe import ask_health
 from workbench.supervisor import Program, Supervisor, describe_exit, kill_group, spawn_process
 
@@ -80,8 +81,9 @@ class Command(BaseCommand):
             daemon=True,
         )
         demo: subprocess.Popen[bytes] | None = None
+        # First, because the web server reads at its start what was compiled and collected.
+        compile_if_changed()
         if not settings.DEBUG:
-            # First, because the web server reads at its start what was collected.
             collect_if_changed()
         gate, other_end = os.pipe()
         gate_holder = os.fdopen(other_end, "wb")
