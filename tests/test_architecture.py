@@ -20,6 +20,7 @@ PURE = (
     "labeling/states.py",
     "labeling/queueing.py",
     "labeling/blinding.py",
+    "labeling/comment_rules.py",
     "labeling/alignment",
     "labeling/mathtext.py",
     "labeling/formats",

@@ -5,6 +5,7 @@ The endpoints come from the URLs themselves: a new one without a line here fails
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
-from labeling.models import ApiToken, User
-from modeljobs.models import CodeTrial, ConsensusRun, ModelJob, ReferenceDoubt
+from labeling.models import ApiToken, Comment, Mention, User
+from labeling.services.comments import add_comment
+from modeljobs.models import CodeTrial, ConsensusRun, FileWriting, ModelJob, ReferenceDoubt
 from tests.labeling.api.helpers import (
     GSM_FILE,
     ROLES,
@@ -97,6 +99,17 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "annotations"): MEMBERS,
     ("get", "annotation"): HIS_OWN,
     ("post", "annotation-revise"): "404 201 404 404 404 401",
+    # Comments: the world's one is the annotator's, on the item that he holds, and names the lead.
+    ("get", "comments"): MEMBERS,
+    ("post", "comments"): "201 201 201 201 404 401",
+    ("get", "comment"): "200 200 200 404 404 401",
+    ("post", "comment-reply"): "201 201 201 404 404 401",
+    ("post", "comment-resolve"): "200 200 200 404 404 401",
+    # It is open: whether one may comes first, then that.
+    ("post", "comment-reopen"): "409 409 409 404 404 401",
+    ("post", "comment-withdraw"): "403 200 403 404 404 401",
+    ("get", "mentions"): ANYBODY,
+    ("post", "mention-seen"): "200 404 404 404 404 401",
     # Disputes
     ("get", "disputes"): "200 403 200 403 404 401",
     ("get", "dispute"): "200 403 200 403 404 401",
@@ -146,9 +159,10 @@ MATRIX: dict[tuple[str, str], str] = {
     ("post", "job-labels-preview"): "200 403 403 200 404 401",
     ("post", "job-labels-send"): LEADS,
     ("get", "job-readings"): "200 403 403 200 404 401",
-    ("post", "job-readings"): "201 403 403 201 404 401",
+    ("post", "job-readings"): "202 403 403 202 404 401",
     ("get", "job-reading"): "200 403 403 200 404 401",
     ("get", "job-reading-file"): "200 403 403 200 404 401",
+    ("get", "writing"): "200 403 403 200 404 401",
     ("get", "doubts"): BROWSERS,
     ("get", "doubt"): BROWSERS,
     ("post", "doubt-decide"): "200 403 200 403 404 401",
@@ -170,6 +184,8 @@ READ_SCOPES: dict[str, str] = {
     "assignment": "read annotate",
     "audit-events": "admin",
     "code-trial": "read jobs annotate",
+    "comment": "read annotate",
+    "comments": "read annotate",
     "consensus": "read jobs",
     "consensus-conversations": "export",
     "consensus-findings": "read jobs",
@@ -200,6 +216,7 @@ READ_SCOPES: dict[str, str] = {
     "jobs": "read jobs",
     "me": "read annotate import export jobs admin",
     "members": "admin",
+    "mentions": "read annotate",
     "methods": "read jobs",
     "progress": "read annotate",
     "project": "read annotate import export jobs admin",
@@ -212,6 +229,7 @@ READ_SCOPES: dict[str, str] = {
     "sources": "read import export",
     "taxonomies": "read annotate import export jobs admin",
     "tokens": "read annotate import export jobs admin",
+    "writing": "read export",
     "yields": "read jobs",
 }
 WRITE_SCOPES: dict[str, str] = {
@@ -224,6 +242,11 @@ WRITE_SCOPES: dict[str, str] = {
     "assignment-submit": "annotate",
     "assignment-undo-skip": "annotate",
     "assignments-claim": "annotate",
+    "comment-reopen": "annotate",
+    "comment-reply": "annotate",
+    "comment-resolve": "annotate",
+    "comment-withdraw": "annotate",
+    "comments": "annotate",
     "consensus-conversations": "export",
     "consensus-runs": "export",
     "dispute-decide": "annotate",
@@ -244,6 +267,7 @@ WRITE_SCOPES: dict[str, str] = {
     "job-retry": "jobs",
     "job-start": "jobs",
     "jobs": "jobs",
+    "mention-seen": "annotate",
     "releases": "export",
     "source": "import",
     "token": "",
@@ -315,8 +339,14 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
     if name.startswith(("job-labels", "job-reading")):
         labelled = ModelJob.objects.filter(method="rpe").order_by("pk").first()
         values |= {"job_id": labelled.pk if labelled else world.job.pk, "number": 1}
+    comment = Comment.objects.order_by("pk").first()
+    values["comment_id"] = comment.pk if comment else 1
+    mention = Mention.objects.order_by("pk").first()
+    values["mention_id"] = mention.pk if mention else 1
     doubt = ReferenceDoubt.objects.order_by("pk").first()
     values["doubt_id"] = doubt.pk if doubt else 1
+    writing = FileWriting.objects.order_by("pk").first()
+    values["writing_id"] = writing.pk if writing else 1
     if name.startswith("consensus"):
         run = ConsensusRun.objects.order_by("pk").first()
         values["consensus_id"] = run.pk if run else 1
@@ -366,6 +396,12 @@ BODIES: dict[tuple[str, str], Body] = {
         "content": RIGHT,
         "reason": "I looked again.",
     },
+    ("post", "comments"): lambda w: {
+        "item": w.item.pk,
+        "text": "Is this a rounding?",
+        "idempotency_key": new_key(),
+    },
+    ("post", "comment-reply"): lambda w: {"text": "No.", "idempotency_key": new_key()},
     ("post", "dispute-decide"): lambda w: {
         "version": w.dispute.version,
         "idempotency_key": new_key(),
@@ -419,6 +455,9 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
     add_trial(item, lead)
     ensure_labels(world.project, lead, world.solution)
     add_doubt(world.solution.problem)
+    bob = world.people["annotator"]
+    assert bob is not None
+    add_comment(item=world.item, by=bob, text="?", idempotency_key=uuid.uuid4(), names=[lead.pk])
     give_file(ensure_run(world.job))
     return world
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from labeling.api.views import (
+    comments,
     data,
     disputes,
     imports,
@@ -33,6 +34,7 @@ register_converter(FilenameConverter, "filename")
 
 PROJECT = "projects/<slug:slug>/"
 ASSIGNMENT = "assignments/<int:assignment_id>/"
+COMMENT = "comments/<int:comment_id>/"
 DISPUTE = "disputes/<int:dispute_id>/"
 
 urlpatterns: list[URLPattern] = [
@@ -96,6 +98,15 @@ urlpatterns: list[URLPattern] = [
         ReviseView.as_view(),
         name="annotation-revise",
     ),
+    # Comments
+    path(f"{PROJECT}comments/", comments.CommentsView.as_view(), name="comments"),
+    path(COMMENT, comments.CommentView.as_view(), name="comment"),
+    path(f"{COMMENT}reply/", comments.ReplyView.as_view(), name="comment-reply"),
+    path(f"{COMMENT}resolve/", comments.ResolveView.as_view(), name="comment-resolve"),
+    path(f"{COMMENT}reopen/", comments.ReopenView.as_view(), name="comment-reopen"),
+    path(f"{COMMENT}withdraw/", comments.WithdrawView.as_view(), name="comment-withdraw"),
+    path("mentions/", comments.MentionsView.as_view(), name="mentions"),
+    path("mentions/<int:mention_id>/seen/", comments.SeenView.as_view(), name="mention-seen"),
     # Disputes
     path(f"{PROJECT}disputes/", disputes.DisputesView.as_view(), name="disputes"),
     path(DISPUTE, disputes.DisputeView.as_view(), name="dispute"),

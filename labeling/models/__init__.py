@@ -4,6 +4,7 @@ from labeling.models.adjudications import Adjudication, Dispute
 from labeling.models.annotations import Annotation, AnnotationRevision, StepRating
 from labeling.models.assignments import Assignment, Draft, ReviewItem
 from labeling.models.audit import AuditEvent, Exposure
+from labeling.models.comments import Comment, Mention
 from labeling.models.injections import Injection
 from labeling.models.people import ApiToken, Invitation, Membership, User
 from labeling.models.problems import Problem, ProblemFamily, Source
@@ -21,6 +22,7 @@ __all__ = [
     "ApiToken",
     "Assignment",
     "AuditEvent",
+    "Comment",
     "Dispute",
     "Draft",
     "ErrorType",
@@ -31,6 +33,7 @@ __all__ = [
     "Injection",
     "Invitation",
     "Membership",
+    "Mention",
     "Problem",
     "ProblemFamily",
     "Project",

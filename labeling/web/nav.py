@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling.access import Capability, capabilities_of
 from labeling.models import Dispute, Project, User
+from labeling.selectors.comments import count_open_flags
 from labeling.web.requests import AuthedRequest
 
 
@@ -38,6 +39,7 @@ PARTS = (
     _Part("jobs", gettext_lazy("Jobs"), "modeljobs:jobs", Capability.VIEW_JOBS),
     _Part("agreement", gettext_lazy("Agreement"), "labeling:agreement", Capability.VIEW_AGREEMENT),
     _Part("disputes", gettext_lazy("Disputes"), "labeling:disputes", Capability.ADJUDICATE),
+    _Part("comments", gettext_lazy("Comments"), "labeling:comments", Capability.ADJUDICATE),
     _Part("releases", gettext_lazy("Releases"), "labeling:releases", Capability.EXPORT),
     _Part("settings", gettext_lazy("Settings"), "labeling:settings", Capability.MANAGE),
 )
@@ -50,7 +52,7 @@ def build_nav(
     *,
     held: Collection[Capability] | None = None,
 ) -> list[NavItem]:
-    """The parts of the project that the person may open; open disputes are counted.
+    """The parts of the project that the person may open; open disputes and flags are counted.
 
     `held` saves the look-up where the caller knows the person's capabilities.
     """
@@ -60,15 +62,21 @@ def build_nav(
             url=reverse(part.url_name, args=[project.slug]),
             label=str(part.label),
             current=part.name == current,
-            count=_count_disputes(project) if part.name == "disputes" else None,
+            count=_count(part.name, user, project),
         )
         for part in PARTS
         if part.needs in held
     ]
 
 
+def _count(name: str, user: User, project: Project) -> int | None:
+    """What waits behind a part. Nothing to do is no number to draw the eye."""
+    if name == "disputes":
+        return _count_disputes(project)
+    return count_open_flags(project, user) or None if name == "comments" else None
+
+
 def _count_disputes(project: Project) -> int | None:
-    # Nothing to decide is no number to draw the eye.
     return Dispute.objects.filter(project=project, state=Dispute.State.OPEN).count() or None
 
 

@@ -9,6 +9,7 @@ from labeling.web.views import (
     adjudicate,
     agreement,
     browse,
+    comments,
     home,
     imports,
     members,
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("account/", account.account, name="account"),
     path("account/tokens/", tokens.tokens, name="tokens"),
+    path("comments/", comments.comments_to_you, name="comments-to-you"),
     path("invitations/<str:secret>/", members.invitation, name="invitation"),
     # A project, in the order of its bar
     path("projects/new/", projects.project_new, name="project-new"),
@@ -42,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="agreement-items",
     ),
     path("projects/<slug:slug>/disputes/", adjudicate.disputes, name="disputes"),
+    path("projects/<slug:slug>/comments/", comments.comments, name="comments"),
     path("projects/<slug:slug>/releases/", releases.releases, name="releases"),
     path("projects/<slug:slug>/settings/", project_settings.project_settings, name="settings"),
     path("projects/<slug:slug>/guidelines/", project_settings.guidelines, name="guidelines"),
@@ -49,6 +52,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/members/", members.members, name="members"),
     # One thing of a project
     path("assignments/<int:pk>/", review.assignment, name="assignment"),
+    path("assignments/<int:pk>/submit/", review.finish, {"action": "submit"}, name="submit-next"),
+    path("assignments/<int:pk>/skip/", review.finish, {"action": "skip"}, name="skip-next"),
+    path(
+        "assignments/<int:pk>/comments/",
+        comments.assignment_comments,
+        name="assignment-comments",
+    ),
+    path("items/<int:item_id>/comments/", comments.item_comments, name="item-comments"),
     path("items/<int:item_id>/take-again/", review.take_again, name="take-again"),
     path("disputes/<int:pk>/", adjudicate.dispute, name="dispute"),
     path("disputes/<int:pk>/reopen/", adjudicate.dispute_reopen, name="dispute-reopen"),

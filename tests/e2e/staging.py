@@ -125,6 +125,7 @@ def stage() -> dict[str, str]:
         pages[name] = reverse("labeling:dispute", args=[dispute.pk])
     pages |= _stage_data(project, lead)
     pages |= _stage_consensus(lead)
+    pages |= _stage_comments(project, lead)
     return pages | _stage_job(project, lead) | _stage_evidence(lead) | _stage_rollouts(lead)
 
 
@@ -307,7 +308,6 @@ def _stage_rollouts(lead: Any) -> dict[str, str]:
 
     from labeling.services.assignments import claim_item
     from modeljobs.methods.rpe_labels import LabelRule
-    from modeljobs.services.readings import freeze
     from modeljobs.services.reveals import open_evidence
     from tests.labeling.factories import enqueue, make_project, make_solution
     from tests.modeljobs.counting import (
@@ -315,9 +315,11 @@ def _stage_rollouts(lead: Any) -> dict[str, str]:
         add_evidence_of,
         add_rollouts,
         add_scores,
+        add_writing,
         count_job,
     )
     from tests.modeljobs.web.rows import make_job
+    from tests.modeljobs.writing_now import freeze
 
     project = make_project(lead, "rollouts", machine_evidence="always")
     question = r"What is the sum of all $n \le 100$ with $n \equiv 2 \pmod 5$?"
@@ -355,6 +357,10 @@ def _stage_rollouts(lead: Any) -> dict[str, str]:
         suspect={"answer": "1000", "rollouts": 52, "answered": 56, "whole": "1000"},
     )
     freeze(job=job, rule=LabelRule(), by=lead, note="For the first training run.")
+    # Heard of tomorrow: nobody takes it for a worker that was lost.
+    busy = count_job(project, lead, solutions[:2], [falling, sound], kind="tiny")
+    tomorrow = timezone.now() + timedelta(days=1)
+    add_writing(busy, done=3_000, total=10_000, beat_at=tomorrow)
     judged = make_job(project, lead, solutions[:1])
     judged.method = "prm"
     judged.save()
@@ -380,6 +386,7 @@ def _stage_rollouts(lead: Any) -> dict[str, str]:
     return {
         "job-rollouts": reverse("modeljobs:job", args=[job.pk]),
         "job-labels": reverse("modeljobs:labels", args=[job.pk]),
+        "job-labels-writing": reverse("modeljobs:labels", args=[busy.pk]),
         "item-rollouts": reverse("modeljobs:item", args=[first.pk]),
         "item-scores": reverse("modeljobs:item-evidence", args=[scored.pk]),
         "solution-rollouts": reverse("labeling:solution", args=[solutions[0].pk]),
@@ -392,9 +399,9 @@ def _stage_consensus(lead: Any) -> dict[str, str]:
     """Rollouts and a judge, compared, with the conversations of what is kept."""
     from django.urls import reverse
 
-    from modeljobs.services.consensus import freeze_conversations
     from tests.labeling.factories import make_project
     from tests.modeljobs.consensus_rows import make_comparison
+    from tests.modeljobs.writing_now import freeze_conversations
 
     run = make_comparison(make_project(lead, "consensus"), lead)
     freeze_conversations(run=run, by=lead)
@@ -402,6 +409,54 @@ def _stage_consensus(lead: Any) -> dict[str, str]:
         "consensus-runs": reverse("modeljobs:consensus-runs", args=["consensus"]),
         "consensus-empty": reverse("modeljobs:consensus-runs", args=[SLUG]),
         "consensus": reverse("modeljobs:consensus", args=[run.pk]),
+    }
+
+
+def _stage_comments(project: Any, lead: Any) -> dict[str, str]:
+    """Flags, a thread with an answer, one that is settled, one withdrawn; and one to the lead."""
+    from django.urls import reverse
+
+    from labeling.models import Assignment, Membership, ReviewItem, User
+    from labeling.services.assignments import claim_item
+    from labeling.services.comments import add_comment, reply, resolve, withdraw
+    from labeling.services.members import add_member
+
+    reviewer = User.objects.create_user("reviewer", password="reviewer")
+    add_member(project=project, user=reviewer, role=Membership.Role.ANNOTATOR, by=None)
+    waiting = ReviewItem.objects.filter(
+        project=project, state="waiting", free_slots__gt=0, solution__n_steps__gt=2
+    )
+    touched = Assignment.objects.filter(annotator=lead).values("item")
+    item, other = waiting.exclude(pk__in=touched).order_by("-queue_order")[:2]
+    claim_item(user=reviewer, item=item)
+
+    def say(by: Any, text: str, **more: Any) -> Any:
+        return add_comment(item=item, by=by, text=text, idempotency_key=uuid.uuid4(), **more)
+
+    asked = r"Is $\frac{1}{3} \approx 0.33$ a mistake here, or a rounding that we let pass?"
+    first = say(reviewer, asked, position=1, reason="guidelines", names=[lead.pk])
+    answered = reply(
+        to=first, by=lead, text="It is a rounding: see the rulings.", idempotency_key=uuid.uuid4()
+    )
+    reply(to=answered, by=reviewer, text="Thank you.", idempotency_key=uuid.uuid4())
+    say(reviewer, "The figure that the problem speaks of is missing.", reason="problem")
+    resolve(comment=say(reviewer, "Do I judge a step that only repeats?"), by=lead)
+    withdraw(comment=say(reviewer, "Never mind."), by=reviewer)
+    say(lead, "Take $n$ as a whole number throughout.", audience="everyone")
+    mine = claim_item(user=lead, item=other)
+    add_comment(
+        item=other,
+        by=lead,
+        text="I am not sure about $2^{10}$.",
+        idempotency_key=uuid.uuid4(),
+        position=0,
+    )
+    return {
+        "comments": reverse("labeling:comments", args=[SLUG]),
+        "comments-none": reverse("labeling:comments", args=["consensus"]),
+        "comments-to-you": reverse("labeling:comments-to-you"),
+        "item-comments": reverse("labeling:item-comments", args=[item.pk]),
+        "assignment-comments": reverse("labeling:assignment-comments", args=[mine.pk]),
     }
 
 

@@ -13,11 +13,13 @@ PAGES = (
     "yield",
     *("job-new-genprm", "job-verified", "job-verified-items", "item-verified", "item-evidence"),
     *("trials", "solution-verified", "rate-evidence", "assignment-evidence"),
+    "job-labels-writing",
     *("job-rollouts", "job-labels", "item-rollouts", "item-scores", "solution-rollouts"),
     *("assignment-rollouts", "doubts"),
     *("consensus-runs", "consensus-empty", "consensus"),
     *("agreement", "agreement-items", "disputes", "disputes-decided"),
     *("dispute-rating", "dispute-verdict", "dispute-decided"),
+    *("comments", "comments-none", "comments-to-you", "item-comments", "assignment-comments"),
     *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
     *("rate", "verify-sealed", "verify-open", "assignment-submitted", "assignment-expired"),
 )

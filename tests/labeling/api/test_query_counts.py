@@ -23,6 +23,7 @@ from labeling.models import (
     Taxonomy,
 )
 from labeling.services.audit import record_event, record_exposure
+from labeling.services.comments import add_comment
 from labeling.services.members import invite, make_token
 from modeljobs.models import CodeTrial, Engine, JobItem, ModelJob
 from tests.labeling.api.helpers import World, build_world, make_suggestion, sign_in
@@ -45,6 +46,7 @@ LISTS = (
     *("releases", "solutions", "sources", "suggestions", "taxonomies", "tokens"),
     *("job-items", "job-item-trials", "job-readings", "doubts"),
     *("consensus-runs", "consensus-findings"),
+    *("comments", "mentions"),
 )
 
 
@@ -108,6 +110,14 @@ def add_one_of_each(world: World, number: int) -> None:
     make_project(lead, slug=f"project-{number}")
     add_reading(ensure_labels(project, lead, world.solution), number + 1)
     add_doubt(solution.problem, decided_by=person)
+    add_comment(
+        item=item,
+        by=person,
+        text="Look.",
+        idempotency_key=uuid.uuid4(),
+        reason="other",
+        names=[lead.pk],
+    )
     make_run(world.job)
     add_finding(ensure_run(world.job), solution)
 

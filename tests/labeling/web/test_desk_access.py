@@ -101,10 +101,10 @@ def test_the_bar_has_only_what_one_may_open(addresses, everyone: dict[str, Clien
 
     assert links("lead") == [
         *("Work", "Overview", "Solutions", "Imports", "Jobs", "Agreement", "Disputes"),
-        *("Releases", "Settings"),
+        *("Comments", "Releases", "Settings"),
     ]
     assert links("annotator") == ["Work", "Overview"]
-    assert links("adjudicator") == ["Overview", "Solutions", "Agreement", "Disputes"]
+    assert links("adjudicator") == ["Overview", "Solutions", "Agreement", "Disputes", "Comments"]
     assert links("engineer") == ["Overview", "Solutions", "Imports", "Jobs", "Releases"]
 
 
