@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import (
     PostgresServer,
@@ -106,6 +107,10 @@ def demand(mark: str) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The same examples in every run: what a build finds was there before. To look for new ones:
+    # pytest --hypothesis-profile=default
+    settings.register_profile("fixed", derandomize=True)
+    settings.load_profile("fixed")
     read_required()
     make_data_folder()
 

@@ -60,7 +60,8 @@ QUESTION = f"{NAME}.question"
 OTHER = f"{NAME}.other"
 LABEL = f"{NAME}.label"
 EMPTY_POSITIONS = f"{NAME}.empty_positions"
-# On a set of labels.
+# On a set of labels. `finish_reason` was null, though the labels would have told.
+NO_REASON = f"{NAME}.no_finish_reason"
 GENERATION = f"{NAME}.generation"
 QUALITY_CONTROL = f"{NAME}.is_quality_control_question"
 SCREENING = f"{NAME}.is_initial_screening_question"
@@ -179,6 +180,8 @@ def _make_label_set(row: Row, label: Row, labels: list[StepLabel | None], outcom
         first_error = Unknown(f"the outcome is {outcome}")
     else:
         first_error = find_first_error(labels)
+        if not outcome and not isinstance(first_error, Unknown):
+            extra[NO_REASON] = True
     return LabelSet(
         Author.HUMAN,
         tuple(labels),
@@ -394,6 +397,8 @@ def _name_reason(label_set: LabelSet) -> str | None:
     """The finish_reason: as the outcome says, else as the first error tells, else null."""
     if label_set.outcome in _REASONS:
         return _REASONS[label_set.outcome]
+    if label_set.extra.get(NO_REASON):
+        return None
     first_error = state_first_error(label_set)
     if isinstance(first_error, At):
         return "found_error"

@@ -235,6 +235,12 @@ def test_missing_small_things_are_tolerated() -> None:
     assert solution.label_sets[0].labels == (None,)
 
 
+def test_a_reason_that_was_not_given_is_not_made_up() -> None:
+    """Every step is right, and still nobody said that the solution is done."""
+    row = row_of(position([completion("It is a product.", 1)], chosen=0), reason=None)
+    assert_round_trip("prm800k", row)
+
+
 def _set(*path: str | int, value: object) -> Callable[[Row], None]:
     def change(row: Any) -> None:
         for key in path[:-1]:
