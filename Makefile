@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-jobs test-faults test-vllm screenshots models lock wheel clean runtime dev
+.PHONY: help run test check format bench bench-jobs bench-browser test-faults test-vllm screenshots models messages lock wheel clean runtime dev
 
 help:
 	@echo "make run          install, then serve the workbench until Ctrl-C"
@@ -18,10 +18,12 @@ help:
 	@echo "make format       put code and templates into the project's format"
 	@echo "make bench        measure; one JSON object a line"
 	@echo "make bench-jobs   measure model jobs and the sandbox; one JSON object a line"
+	@echo "make bench-browser  measure the workspace in a browser; one JSON object a line"
 	@echo "make test-faults  kill workers in mid-job, fifty times on each broker"
 	@echo "make test-vllm    try the vLLM engine on a real server, on the processor (2.1 GB)"
 	@echo "make screenshots  pictures of every page, in screenshots/"
 	@echo "make models       install torch and transformers, for tests of models in this process"
+	@echo "make messages     write new strings into the catalogues, say what is to be translated"
 	@echo "make lock         write the locks again from pyproject.toml and package.json"
 	@echo "make wheel        build an installable package in dist/"
 	@echo "make clean        remove what was installed and made; your data stays"
@@ -48,6 +50,7 @@ check: dev
 	WORKBENCH_DATA_DIR=.venv/check-data $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python scripts/check_docs.py
 	$(BIN)/python scripts/check_licences.py
+	$(BIN)/python scripts/messages.py check
 
 format: dev
 	$(BIN)/ruff check --fix --exit-zero .
@@ -60,6 +63,9 @@ bench: dev
 
 bench-jobs: dev
 	@$(BIN)/python -m tests.benchmarks.jobs $(ARGS)
+
+bench-browser: dev
+	@$(BIN)/python -m tests.benchmarks.measure_browser $(ARGS)
 
 test-faults: dev
 	$(BIN)/python -m pytest tests/modeljobs/faults --fault-rounds 50 -n 0 $(ARGS)
@@ -74,6 +80,9 @@ screenshots: dev
 models: dev
 	@echo "Installing torch and transformers; this may take some minutes."
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0' 'transformers>=5.23,<6'
+
+messages: dev
+	$(BIN)/python scripts/messages.py update
 
 lock: dev
 	scripts/lock.sh

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('labeling', '0001_initial'),
+        ("labeling", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='injection',
-            name='truth',
+            model_name="injection",
+            name="truth",
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name='project',
-            name='verify_sources',
+            model_name="project",
+            name="verify_sources",
             field=models.BooleanField(default=False),
         ),
     ]

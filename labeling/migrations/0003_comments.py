@@ -6,88 +6,243 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('labeling', '0002_sources_and_truth'),
+        ("labeling", "0002_sources_and_truth"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(blank=True, null=True)),
-                ('voice', models.CharField(choices=[('desk', 'Leads and adjudicators'), ('peer', 'Reviewers')], max_length=4)),
-                ('audience', models.CharField(choices=[('desk', 'Leads, adjudicators and whom it names'), ('everyone', 'Everybody who works on this item')], default='desk', max_length=8)),
-                ('kind', models.CharField(choices=[('comment', 'Comment'), ('flag', 'Flag')], default='comment', max_length=8)),
-                ('reason', models.CharField(blank=True, choices=[('problem', 'The problem or solution is bad'), ('guidelines', 'The guidelines leave it open'), ('taxonomy', 'No error type fits'), ('technical', 'Something is broken'), ('other', 'Another reason')], max_length=12)),
-                ('text', models.TextField()),
-                ('idempotency_key', models.UUIDField()),
-                ('created_at', models.DateTimeField()),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='labeling.reviewitem')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.project')),
-                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('solution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='labeling.solution')),
-                ('thread', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replies', to='labeling.comment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "voice",
+                    models.CharField(
+                        choices=[("desk", "Leads and adjudicators"), ("peer", "Reviewers")],
+                        max_length=4,
+                    ),
+                ),
+                (
+                    "audience",
+                    models.CharField(
+                        choices=[
+                            ("desk", "Leads, adjudicators and whom it names"),
+                            ("everyone", "Everybody who works on this item"),
+                        ],
+                        default="desk",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("comment", "Comment"), ("flag", "Flag")],
+                        default="comment",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("problem", "The problem or solution is bad"),
+                            ("guidelines", "The guidelines leave it open"),
+                            ("taxonomy", "No error type fits"),
+                            ("technical", "Something is broken"),
+                            ("other", "Another reason"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("idempotency_key", models.UUIDField()),
+                ("created_at", models.DateTimeField()),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="comments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="comments",
+                        to="labeling.reviewitem",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comments",
+                        to="labeling.project",
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "solution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="comments",
+                        to="labeling.solution",
+                    ),
+                ),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replies",
+                        to="labeling.comment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Mention',
+            name="Mention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seen_at', models.DateTimeField(blank=True, null=True)),
-                ('comment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mentions', to='labeling.comment')),
-                ('person', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='mentions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seen_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "comment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mentions",
+                        to="labeling.comment",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mentions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='comment',
-            index=models.Index(fields=['item', 'id'], name='comment_of_item'),
+            model_name="comment",
+            index=models.Index(fields=["item", "id"], name="comment_of_item"),
         ),
         migrations.AddIndex(
-            model_name='comment',
-            index=models.Index(condition=models.Q(('thread__isnull', True)), fields=['project', '-id'], name='comment_threads'),
+            model_name="comment",
+            index=models.Index(
+                condition=models.Q(("thread__isnull", True)),
+                fields=["project", "-id"],
+                name="comment_threads",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.UniqueConstraint(fields=('author', 'idempotency_key'), name='comment_sent_once'),
+            model_name="comment",
+            constraint=models.UniqueConstraint(
+                fields=("author", "idempotency_key"), name="comment_sent_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='comment_has_words'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text", ""), _negated=True), name="comment_has_words"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'comment'), ('reason', '')), models.Q(('kind', 'flag'), ('reason__in', ['problem', 'guidelines', 'taxonomy', 'technical', 'other']), ('thread__isnull', True)), _connector='OR'), name='comment_flag_has_a_reason'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "comment"), ("reason", "")),
+                    models.Q(
+                        ("kind", "flag"),
+                        ("reason__in", ["problem", "guidelines", "taxonomy", "technical", "other"]),
+                        ("thread__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="comment_flag_has_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('audience__in', ['desk', 'everyone']), ('voice', 'desk')), models.Q(('audience', 'desk'), ('voice', 'peer')), _connector='OR'), name='comment_audience_of_its_voice'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("audience__in", ["desk", "everyone"]), ("voice", "desk")),
+                    models.Q(("audience", "desk"), ("voice", "peer")),
+                    _connector="OR",
+                ),
+                name="comment_audience_of_its_voice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), ('resolved_by__isnull', True)), models.Q(('resolved_at__isnull', False), ('resolved_by__isnull', False), ('thread__isnull', True)), _connector='OR'), name='comment_resolved_by_somebody'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("resolved_at__isnull", True), ("resolved_by__isnull", True)),
+                    models.Q(
+                        ("resolved_at__isnull", False),
+                        ("resolved_by__isnull", False),
+                        ("thread__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="comment_resolved_by_somebody",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('thread__isnull', True), models.Q(('thread', models.F('id')), _negated=True), _connector='OR'), name='comment_answers_another'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("thread__isnull", True),
+                    models.Q(("thread", models.F("id")), _negated=True),
+                    _connector="OR",
+                ),
+                name="comment_answers_another",
+            ),
         ),
         migrations.AddIndex(
-            model_name='mention',
-            index=models.Index(fields=['person', '-id'], name='mention_of_person'),
+            model_name="mention",
+            index=models.Index(fields=["person", "-id"], name="mention_of_person"),
         ),
         migrations.AddIndex(
-            model_name='mention',
-            index=models.Index(condition=models.Q(('seen_at__isnull', True)), fields=['person'], name='mention_unseen'),
+            model_name="mention",
+            index=models.Index(
+                condition=models.Q(("seen_at__isnull", True)),
+                fields=["person"],
+                name="mention_unseen",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mention',
-            constraint=models.UniqueConstraint(fields=('comment', 'person'), name='mention_once'),
+            model_name="mention",
+            constraint=models.UniqueConstraint(fields=("comment", "person"), name="mention_once"),
         ),
     ]

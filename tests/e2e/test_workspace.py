@@ -16,7 +16,15 @@ from playwright.sync_api import expect
 
 from tests.e2e.browsing import sign_in
 from tests.e2e.conftest import Demo
-from tests.e2e.people import Office, Person, await_item, leaving, submit_item
+from tests.e2e.people import (
+    Office,
+    Person,
+    await_item,
+    find_item,
+    leaving,
+    open_claim,
+    submit_item,
+)
 from tests.e2e.system import stage
 
 if TYPE_CHECKING:
@@ -119,6 +127,32 @@ def test_a_double_click_submits_once(give, demo):
     with page.expect_navigation(url=leaving(page)):
         page.locator("[data-submit]").dblclick()
     assert count_revisions(demo, held) == 1
+
+
+def test_a_shift_by_key_alone_sends_one_request_an_item(give, demo):
+    """Each submission also takes the next item, whichever task the queue has next."""
+    held = give("verify_injection")
+    page = held.open()
+    sent: list[str] = []
+    page.on(
+        "request",
+        lambda request: sent.append(request.url) if request.method != "GET" else None,
+    )
+    numbers = [held.assignment]
+    for _item in range(3):
+        if page.locator("[data-sealed]").count():
+            open_claim(page, first_error=None)
+            page.keyboard.press("1")
+        else:
+            for _step in range(page.locator(".step[data-position]").count()):
+                page.keyboard.press("1")
+        expect_saved(page)
+        sent.clear()
+        submit_item(page)
+        assert sent == [f"{demo.system.url}/assignments/{numbers[-1]}/submit/"]
+        numbers.append(str(find_item(page)))
+    assert len(set(numbers)) == 4
+    assert [stage(demo.system, "count", number) for number in numbers] == [1, 1, 1, 0]
 
 
 def test_a_submission_with_gaps_goes_to_the_first_of_them(give, demo):

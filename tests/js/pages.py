@@ -109,6 +109,8 @@ def _shared(**changed: Any) -> dict[str, Any]:
             "reveal": f"{API}/reveal/",
             "submit": f"{API}/submit/",
             "skip": f"{API}/skip/",
+            "submit_next": "/assignments/7/submit/",
+            "skip_next": "/assignments/7/skip/",
             "again": "/again",
             "work": "/work",
         },

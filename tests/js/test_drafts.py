@@ -280,3 +280,74 @@ def test_what_waited_is_sent_by_the_next_page(run: Callable[..., Any]) -> None:
     """
     )
     assert run(body) == [["a", "b"], 0]
+
+
+def test_it_can_be_sent_by_another_address_and_waits_under_its_own(run: Callable[..., Any]) -> None:
+    """What any page may send later must not take an item that nobody sees."""
+    body = """
+    const { createOutbox } = await load("outbox");
+    localStorage.clear();
+    const urls = [];
+    const call = async (_method, url) => {
+      urls.push(url);
+      if (urls.length === 1) throw Object.assign(new Error(""), { code: "offline" });
+      return {};
+    };
+    const outbox = createOutbox({ storage: localStorage, call });
+    await outbox.send("a", "/a/", {}, { via: "/a/and-next/" }).catch(() => {});
+    await outbox.sendAll();
+    return urls;
+    """
+    assert run(body) == ["/a/and-next/", "/a/"]
+
+
+HELD = """
+const { createDrafts } = await load("drafts");
+localStorage.clear();
+const sent = [];
+const arrivals = [];
+const call = (_method, _url, body) => {
+  sent.push(body.content.n);
+  return new Promise((resolve) => arrivals.push(() => resolve({ version: sent.length })));
+};
+const timers = [];
+const drafts = createDrafts({
+  url: "/d/", leaseToken: "t", version: 0, key: "k", call, storage: localStorage,
+  later: (task) => timers.push(task), cancel: () => timers.splice(0),
+});
+const tick = () => timers.splice(0).forEach((task) => task());
+"""
+
+
+def test_held_it_starts_nothing_and_lets_what_is_under_way_arrive(run: Callable[..., Any]) -> None:
+    body = (
+        HELD
+        + """
+    drafts.save({ n: 1 });
+    tick();
+    drafts.save({ n: 2 });
+    const held = drafts.hold();
+    arrivals.shift()();
+    await held;
+    tick();
+    return [sent, drafts.version];
+    """
+    )
+    assert run(body) == [[1], 1]
+
+
+def test_released_it_goes_on_with_what_came_meanwhile(run: Callable[..., Any]) -> None:
+    body = (
+        HELD
+        + """
+    drafts.save({ n: 1 });
+    await drafts.hold();
+    drafts.save({ n: 2 });
+    tick();
+    const before = [...sent];
+    drafts.release();
+    tick();
+    return [before, sent];
+    """
+    )
+    assert run(body) == [[], [2]]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 TEMPLATE = "labeling/rate.html"
 PUT = f"PUT {API}/draft/"
-SUBMIT = f"POST {API}/submit/"
+SUBMIT = "POST /assignments/7/submit/"
 Show = Callable[..., Any]
 
 
@@ -291,14 +291,14 @@ def test_signed_out_and_in_again(show: Show, site: Site) -> None:
 
 
 def test_skipping_needs_a_reason(show: Show, saving: Site) -> None:
-    saving.answers[f"POST {API}/skip/"] = lambda _body: (200, {"next_url": "/next"})
+    saving.answers["POST /assignments/7/skip/"] = lambda _body: (200, {"next_url": "/next"})
     page = show(TEMPLATE, rate_context())
     press(page, "x")
     page.check("[name='reason'][value='unclear']", force=True)
     page.fill("#skip-note", "step 2 is cut off")
     page.click("button[value='skip']")
     page.wait_for_url("**/next")
-    [body] = saving.bodies(f"POST {API}/skip/")
+    [body] = saving.bodies("POST /assignments/7/skip/")
     assert body == {"lease_token": "the-token", "reason": "unclear: step 2 is cut off"}
 
 

@@ -62,12 +62,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "workbench.compression.CompressPages",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "workbench.languages.FollowAccount",
     # A page is for people who are signed in unless it says otherwise by `login_not_required`.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -160,6 +162,7 @@ WORKBENCH_JOB_LEASE_SECONDS = env_float("WORKBENCH_JOB_LEASE_SECONDS", 120.0, mi
 CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "labeling.*": {"queue": "io"},
     "modeljobs.run_code_trial": {"queue": "sandbox"},
+    "modeljobs.write_file": {"queue": "io"},
     "modeljobs.*": {"queue": "models"},
 }
 

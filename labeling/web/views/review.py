@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -37,7 +39,7 @@ from labeling.web.content_forms import (
 from labeling.web.errors import attempt, page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest
-from workbench.errors import Conflict, InvalidInput
+from workbench.errors import Conflict, InvalidInput, NotAllowed
 
 # What the skip dialog offers, as it is stored.
 SKIP_REASONS = {
@@ -98,19 +100,53 @@ def assignment(request: AuthedRequest, pk: int) -> HttpResponse:
     return _show(request, held)
 
 
+@page
+@never_cache
+@require_POST
+def finish(request: AuthedRequest, pk: int, *, action: str) -> HttpResponseBase:
+    """What the API answers to a submission or a skip, and the next item's page with it.
+
+    One request where there were three. The next item is taken only now that the last one is done:
+    nobody holds what they do not see, and what is logged as shown is shown at once. Sent twice, it
+    counts once and brings the same next page.
+    """
+    address = resolve(reverse(f"api:assignment-{action}", args=[pk]))
+    answer: HttpResponseBase = address.func(request, *address.args, **address.kwargs)
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        return answer
+    project = get_own_assignment(request.user, pk).project
+    said: dict[str, Any] = getattr(answer, "data", {})
+    return JsonResponse({**said, **_take_next(request, project)}, status=answer.status_code)
+
+
+def _take_next(request: AuthedRequest, project: Project) -> dict[str, str | None]:
+    """The next item's address and page; the queue's address alone where there is none to take."""
+    try:
+        following = claim_next(user=request.user, project=project)
+    except (Conflict, NotAllowed):
+        # The work is in already: what became of the queue, its own page says.
+        following = None
+    if following is None:
+        return {"next_url": reverse("labeling:work", args=[project.slug]), "page": None}
+    # Both are at hand: the workspace need not ask for them again.
+    following.project, following.annotator = project, request.user
+    return {
+        "next_url": reverse("labeling:assignment", args=[following.pk]),
+        "page": _show(request, following).content.decode(),
+    }
+
+
 def _show(
     request: AuthedRequest, held: Assignment, *, gaps: list[dict[str, Any]] | None = None
 ) -> HttpResponse:
     workspace = get_workspace(held)
     verifying = workspace.item.task == ReviewItem.Task.VERIFY_INJECTION
     template = "labeling/verify.html" if verifying else "labeling/rate.html"
-    context = build_context(request, workspace, gaps=gaps or [])
+    context = build_context(workspace, gaps=gaps or [])
     return render(request, template, context, status=400 if gaps else 200)
 
 
-def build_context(
-    request: HttpRequest, workspace: Workspace, *, gaps: list[dict[str, Any]]
-) -> dict[str, Any]:
+def build_context(workspace: Workspace, *, gaps: list[dict[str, Any]]) -> dict[str, Any]:
     """What rate.html and verify.html are drawn from."""
     project, solution = workspace.project, workspace.solution
     pk = workspace.assignment.pk
@@ -151,7 +187,7 @@ def build_context(
             "key": f"{workspace.item.pk}-{workspace.assignment.annotator_id}",
         },
         "progress": _count_progress(workspace),
-        "urls": _urls(request, workspace),
+        "urls": _urls(workspace),
         "evidence": _build_evidence(workspace),
         "gaps": gaps,
         "steps": workspace.steps,
@@ -211,18 +247,21 @@ def _count_progress(workspace: Workspace) -> dict[str, int]:
     return {"done": done, "total": done + 1 + count_waiting(user=user, project=project)}
 
 
-def _urls(request: HttpRequest, workspace: Workspace) -> dict[str, str]:
+def _urls(workspace: Workspace) -> dict[str, str]:
     pk = workspace.assignment.pk
     api = f"/api/v1/assignments/{pk}"
+    form = reverse("labeling:assignment", args=[pk])
     return {
         "home": reverse("labeling:home"),
-        "login": f"{reverse('login')}?next={request.path}",
-        "form": reverse("labeling:assignment", args=[pk]),
+        "login": f"{reverse('login')}?next={form}",
+        "form": form,
         "draft": f"{api}/draft/",
         "heartbeat": f"{api}/heartbeat/",
         "reveal": f"{api}/reveal/",
         "submit": f"{api}/submit/",
         "skip": f"{api}/skip/",
+        "submit_next": reverse("labeling:submit-next", args=[pk]),
+        "skip_next": reverse("labeling:skip-next", args=[pk]),
         "again": reverse("labeling:take-again", args=[workspace.item.pk]),
         "work": reverse("labeling:work", args=[workspace.project.slug]),
     }
@@ -260,7 +299,7 @@ def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:
         held.refresh_from_db()
         return _show_closed(request, held)
     except (InvalidInput, Conflict) as error:
-        return _show(request, held, gaps=[{"message": error.message, "position": None}])
+        return _show(request, held, gaps=find_gaps_in(error))
     return _go_on(request, held.project)
 
 

@@ -1,12 +1,17 @@
 /** Measures active time: the page is seen, has the focus, and somebody did something a short while ago.
  *
- *  const activity = measureActivity();
+ *  const activity = measureActivity({ signal });
  *  activity.milliseconds()
  */
 
 const IDLE_MS = 60_000;
 
-export function measureActivity({ target = document, now = () => performance.now(), idle = IDLE_MS } = {}) {
+export function measureActivity({
+  target = document,
+  now = () => performance.now(),
+  idle = IDLE_MS,
+  signal = undefined,
+} = {}) {
   let total = 0;
   let last = now();
 
@@ -21,9 +26,9 @@ export function measureActivity({ target = document, now = () => performance.now
     last = now();
   };
   for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "touchstart", "scroll"]) {
-    target.addEventListener(kind, count, { passive: true, capture: true });
+    target.addEventListener(kind, count, { passive: true, capture: true, signal });
   }
-  target.addEventListener("visibilitychange", pause);
+  target.addEventListener("visibilitychange", pause, { signal });
 
   return {
     milliseconds() {

@@ -3,7 +3,9 @@
  *  const drafts = createDrafts({ url, leaseToken, version, key: "draft-7", call, storage: localStorage,
  *                                say, onConflict, onLeaseLost, onSignedOut });
  *  drafts.save(content);            // "Saving", then "Saved", "Saved on this device" or "Not saved: …"
- *  await drafts.settle();           // before a submit: what is on its way arrives, nothing new starts
+ *  await drafts.settle();           // what waits is sent and arrives
+ *  await drafts.hold();             // before a submit, which brings the newest content itself: what is
+ *                                   // on its way arrives, nothing new starts until drafts.release()
  *  drafts.version                   // the version that the server has
  *
  *  One request is under way at a time; what changes meanwhile goes with the next. A version that is
@@ -36,6 +38,7 @@ export function createDrafts({
   let failures = 0;
   let offlineChanges = 0;
   let stopped = false;
+  let held = false;
 
   const remember = (content) => {
     try {
@@ -53,13 +56,13 @@ export function createDrafts({
 
   const send = async () => {
     cancel(timer);
-    if (stopped || running || pending === null) return running;
+    if (stopped || held || running || pending === null) return running;
     const content = pending;
     pending = null;
     running = put(content);
     await running;
     running = null;
-    if (pending !== null && !stopped && failures === 0) await send();
+    if (pending !== null && !stopped && !held && failures === 0) await send();
     return undefined;
   };
 
@@ -144,6 +147,17 @@ export function createDrafts({
       await running;
       await send();
       await running;
+    },
+    /** Lets what is under way arrive, and starts nothing new. */
+    async hold() {
+      held = true;
+      cancel(timer);
+      await running;
+    },
+    /** The submission was refused: saving goes on with what came since. */
+    release() {
+      held = false;
+      if (pending !== null && !stopped) schedule(DELAY_MS);
     },
     /** Sends what waits without being waited for: the page is going away. */
     leave() {

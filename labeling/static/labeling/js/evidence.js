@@ -16,6 +16,7 @@
 import { startLive } from "./live.js";
 import { renderMath } from "./math-loader.js";
 import { announce } from "./toast.js";
+import { startEach } from "./turning.js";
 
 export function startEvidence(root = document, { fetch = globalThis.fetch } = {}) {
   // The event does not bubble; it is caught on its way down.
@@ -30,7 +31,6 @@ export function startEvidence(root = document, { fetch = globalThis.fetch } = {}
     const button = event.target.closest?.("[data-trial-run]");
     if (button) run(button.closest("[data-trial]"), button, fetch);
   });
-  followCursor(root);
 }
 
 async function open(details, fetch) {
@@ -107,6 +107,7 @@ function followCursor(root) {
     const current = list.querySelector("[aria-current='step']")?.dataset.position;
     for (const place of places) place.toggleAttribute("data-current", place.dataset.evidenceOf === current);
   };
+  // It goes with the list that it watches.
   new MutationObserver(show).observe(list, { subtree: true, attributes: true, attributeFilter: ["aria-current"] });
   show();
 }
@@ -120,3 +121,4 @@ function sentence(text) {
 }
 
 startEvidence();
+startEach(() => followCursor(document));

@@ -2,7 +2,7 @@
  *
  *  <p data-math>Let $x &gt; 0$.</p>
  *
- *  renderMath(document)          // what can be seen at once, the rest when it comes near
+ *  renderMath(document)          // what can be seen at once, the rest when it comes near or nothing else is to do
  *  setRaw(true)                  // source instead of formulas, everywhere; setRaw(false) goes back
  *  sourceOf(element)             // the text as it was written, to copy
  *
@@ -24,6 +24,7 @@ import { t } from "./text.js";
 const GLUED = /^[,.;:!?)\]}’”'"%]+/;
 const LONGEST = 10_000;
 const AHEAD_PX = 900;
+const IDLE_AT_LAST_MS = 500;
 // What nobody means as TeX does: a comment after a share, and in a formula a dollar before an amount.
 const SHARES = /(\\.)|%/gs;
 const AMOUNTS = /\\.|\$([0-9])/gs;
@@ -38,17 +39,38 @@ export function renderMath(root = document) {
   const elements = [...root.querySelectorAll("[data-math]:not([data-math-done])")];
   if (root instanceof Element && root.matches("[data-math]:not([data-math-done])")) elements.unshift(root);
   if (elements.length <= 12) {
-    elements.forEach(renderElement);
+    renderAll(elements);
     return elements;
   }
   // Read every place before anything is written: one layout, not one for each element.
-  const near = elements.map((element) => element.getBoundingClientRect().top < innerHeight + AHEAD_PX);
-  elements.forEach((element, index) => (near[index] ? renderElement(element) : renderLater(element)));
+  const boxes = elements.map((element) => element.getBoundingClientRect());
+  const now = [];
+  const soon = [];
+  elements.forEach((element, index) => {
+    const { top, height } = boxes[index];
+    if (height > 0 && top < innerHeight) now.push(element);
+    // What is closed has no place yet, and is ready when it opens.
+    else if (top < innerHeight + AHEAD_PX) soon.push(element);
+    else renderLater(element);
+  });
+  renderAll(now);
+  const isWaiting = (element) => element.isConnected && element.dataset.mathDone === undefined;
+  if (soon.length) whenIdle(() => renderAll(soon.filter(isWaiting)));
   return elements;
 }
 
 /** Renders one element now, whether or not it can be seen; again after its text was replaced. */
 export function renderElement(element) {
+  renderAll([element]);
+}
+
+/** All are written before any is measured: one layout again. */
+function renderAll(elements) {
+  elements.forEach(write);
+  if (!raw) findLongFormulas(elements);
+}
+
+function write(element) {
   observer?.unobserve(element);
   if (!originals.has(element)) originals.set(element, [...element.childNodes].map((node) => node.cloneNode(true)));
   element.dataset.mathDone = raw ? "raw" : "";
@@ -56,7 +78,6 @@ export function renderElement(element) {
   else if (element.dataset.math === "segments") renderSegments(element);
   else if (element.dataset.math === "answer") renderAnswer(element);
   else renderTexts(element);
-  if (!raw) findLongFormulas(element);
 }
 
 function showSource(element) {
@@ -261,15 +282,24 @@ function textNodes(element) {
 }
 
 /** Formulas wider than their line scroll inside it; measured together, then marked together. */
-function findLongFormulas(element) {
-  const formulas = [...element.querySelectorAll(".tex:not(.tex--display)")];
-  if (!formulas.length) return;
-  const room = element.clientWidth || element.parentElement?.clientWidth || 0;
-  const wide = formulas.filter((formula) => room && formula.getBoundingClientRect().width > room);
+function findLongFormulas(elements) {
+  const wide = elements.flatMap((element) => {
+    const formulas = [...element.querySelectorAll(".tex:not(.tex--display)")];
+    const room = formulas.length && (element.clientWidth || element.parentElement?.clientWidth);
+    return room ? formulas.filter((formula) => formula.getBoundingClientRect().width > room) : [];
+  });
   for (const formula of wide) {
     formula.classList.add("tex--long");
     formula.tabIndex = 0;
   }
+}
+
+/** Not before the next frame is painted: a free moment before it would only make it late. */
+function whenIdle(task) {
+  requestAnimationFrame(() => {
+    if ("requestIdleCallback" in globalThis) requestIdleCallback(task, { timeout: IDLE_AT_LAST_MS });
+    else setTimeout(task);
+  });
 }
 
 function renderLater(element) {
@@ -277,7 +307,8 @@ function renderLater(element) {
     (entries) => {
       for (const entry of entries) if (entry.isIntersecting) renderElement(entry.target);
     },
-    { rootMargin: `${AHEAD_PX}px` },
+    // The steps scroll within the page, where a browser knows that margin too.
+    { rootMargin: `${AHEAD_PX}px`, scrollMargin: `${AHEAD_PX}px` },
   );
   observer.observe(element);
 }

@@ -2,6 +2,7 @@
  *
  *  const outbox = createOutbox({ storage: localStorage, call });
  *  const answer = await outbox.send("submit-7", urls.submit, body);   // body gets its idempotency key
+ *  await outbox.send("submit-7", urls.submit, body, { via: urls.submit_next });   // this time by another address
  *  await outbox.sendAll();                                            // what waited, on the next page
  *
  *  The entry is stored before it is sent and removed when the server has answered, whatever it said; only
@@ -11,9 +12,9 @@
 const PREFIX = "outbox:";
 
 export function createOutbox({ storage, call, newKey = () => crypto.randomUUID() }) {
-  const post = async (name, entry) => {
+  const post = async (name, entry, url = entry.url) => {
     try {
-      const answer = await call("POST", entry.url, entry.body);
+      const answer = await call("POST", url, entry.body);
       storage.removeItem(PREFIX + name);
       return answer;
     } catch (error) {
@@ -30,12 +31,12 @@ export function createOutbox({ storage, call, newKey = () => crypto.randomUUID()
   };
 
   return {
-    async send(name, url, body) {
+    async send(name, url, body, { via = url } = {}) {
       const waiting = find(name);
       const key = waiting?.body.idempotency_key ?? newKey();
       const entry = { url, body: { ...body, idempotency_key: key } };
       storage.setItem(PREFIX + name, JSON.stringify(entry));
-      return post(name, entry);
+      return post(name, entry, via);
     },
     isWaiting(name) {
       return find(name) !== null;

@@ -1,6 +1,6 @@
 /** Loses nothing: drafts, lease, second tab, lost session and submission of one item, tied together.
  *
- *  const keeper = keepSafe({ page, store });   // page: {assignment, draft, urls} as the server gave it
+ *  const keeper = keepSafe({ page, store, signal });   // page: {assignment, draft, urls} as the server gave it
  *  await keeper.submit();                       // once, however often it is asked; then the next item
  *  await keeper.skip(reason);
  *
@@ -15,13 +15,14 @@ import { keepLease } from "./lease.js";
 import { createOutbox } from "./outbox.js";
 import { t } from "./text.js";
 import { showToast } from "./toast.js";
+import { turnTo } from "./turning.js";
 import { sameContent } from "./workspace.js";
 
-export function keepSafe({ page, store, onIncomplete = () => {} }) {
+export function keepSafe({ page, store, signal = undefined, onIncomplete = () => {} }) {
   const { assignment, draft, urls } = page;
   // By item and person: an item that is taken again has another assignment, and the same draft.
   const name = `item-${draft.key ?? assignment.id}`;
-  const activity = measureActivity();
+  const activity = measureActivity({ signal });
   const outbox = createOutbox({ storage: localStorage, call });
   let submitting = false;
   let over = false;
@@ -40,6 +41,7 @@ export function keepSafe({ page, store, onIncomplete = () => {} }) {
   });
   const lease = keepLease({ url: urls.heartbeat, token: assignment.lease_token, call, onLost: leaseLost });
   const tab = watchOtherTabs(name, {
+    signal,
     onOther: () => {
       drafts.settle();
       drafts.stop();
@@ -94,18 +96,28 @@ export function keepSafe({ page, store, onIncomplete = () => {} }) {
     submitting = true;
     document.querySelector("[data-submit]")?.setAttribute("aria-busy", "true");
     try {
-      await drafts.settle();
+      await drafts.hold();
+      // Another window has saved other words: the person is asked which ones are meant.
+      if (document.getElementById("conflict")?.open) {
+        goOnHere();
+        return;
+      }
       const answer = await send();
       over = true;
       drafts.stop({ forget: true });
       lease.stop();
       document.querySelector(".workspace")?.setAttribute("data-leaving", "");
-      goOn(answer.next_url);
+      goOn(answer);
     } catch (error) {
-      submitting = false;
-      document.querySelector("[data-submit]")?.removeAttribute("aria-busy");
+      goOnHere();
       failed(error);
     }
+  }
+
+  function goOnHere() {
+    submitting = false;
+    document.querySelector("[data-submit]")?.removeAttribute("aria-busy");
+    drafts.release();
   }
 
   function failed(error) {
@@ -130,12 +142,16 @@ export function keepSafe({ page, store, onIncomplete = () => {} }) {
   }
 
   store.subscribe((content) => drafts.save(content));
-  addEventListener("pagehide", () => drafts.leave());
-  addEventListener("online", async () => {
-    hideBanner("offline");
-    await drafts.retry();
-    if (outbox.isWaiting(name)) keeper.submit();
-  });
+  addEventListener("pagehide", () => drafts.leave(), { signal });
+  addEventListener(
+    "online",
+    async () => {
+      hideBanner("offline");
+      await drafts.retry();
+      if (outbox.isWaiting(name)) keeper.submit();
+    },
+    { signal },
+  );
 
   const unsaved = drafts.findUnsaved();
   if (unsaved && !sameContent(unsaved, store.content)) {
@@ -147,17 +163,23 @@ export function keepSafe({ page, store, onIncomplete = () => {} }) {
   const keeper = {
     drafts,
     submit() {
+      // What waits may be sent by any page, and only here is somebody there to see the next item.
       return finish(() =>
-        outbox.send(name, urls.submit, {
-          lease_token: assignment.lease_token,
-          version: drafts.version,
-          content: store.content,
-          active_ms: activity.milliseconds(),
-        }),
+        outbox.send(
+          name,
+          urls.submit,
+          {
+            lease_token: assignment.lease_token,
+            version: drafts.version,
+            content: store.content,
+            active_ms: activity.milliseconds(),
+          },
+          { via: urls.submit_next },
+        ),
       );
     },
     skip(reason) {
-      return finish(() => call("POST", urls.skip, { lease_token: assignment.lease_token, reason }));
+      return finish(() => call("POST", urls.skip_next, { lease_token: assignment.lease_token, reason }));
     },
   };
   // It was submitted without a network, and the page was loaded again since.
@@ -165,20 +187,24 @@ export function keepSafe({ page, store, onIncomplete = () => {} }) {
   return keeper;
 }
 
-/** The next item is taken by a POST, as from the queue's page; nothing is claimed by looking at it. */
-function goOn(nextUrl) {
-  const form = document.getElementById("go-on");
-  if (form) form.requestSubmit();
-  else location.assign(nextUrl);
+/** The next item came with the answer; where it cannot take this one's place, its page is loaded. */
+function goOn({ page, next_url: url }) {
+  try {
+    if (page && turnTo(page, url)) return;
+  } catch (error) {
+    reportError(error);
+  }
+  location.assign(url);
 }
 
 /** Another tab that opens the same item takes it over; this one then only shows it. */
-function watchOtherTabs(name, { onOther }) {
+function watchOtherTabs(name, { onOther, signal }) {
   if (!("BroadcastChannel" in globalThis)) return { announce() {} };
   const channel = new BroadcastChannel(`workbench:${name}`);
   channel.addEventListener("message", (event) => {
     if (event.data === "opened") onOther();
   });
+  signal?.addEventListener("abort", () => channel.close());
   return {
     announce: () => channel.postMessage("opened"),
   };

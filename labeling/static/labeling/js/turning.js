@@ -1,0 +1,70 @@
+/** Puts the next item in place of this one: no navigation, and no script or style loaded again.
+ *
+ *  if (!turnTo(answer.page, answer.next_url)) location.assign(answer.next_url);
+ *  const start = (signal) => { … };   // one item; `signal` is aborted when it is over
+ *  startEach(start);                  // now, and for every item that comes in its place
+ *
+ *  Only where both pages are made alike: one that brings other scripts, styles or words is navigated to.
+ */
+
+import { announce } from "./toast.js";
+
+const TURNED = "workbench:turned";
+const LOADED = "link[rel='stylesheet'], link[rel='modulepreload'], script[src]";
+// A region that has only just come is not listened to yet.
+const HEARD_AFTER_MS = 150;
+// The second half of a slow double click lands on the next item's button.
+const DOUBLE_CLICK_MS = 500;
+
+let shown = location.pathname;
+let turnedAt = -Infinity;
+
+addEventListener(TURNED, () => {
+  shown = location.pathname;
+  turnedAt = performance.now();
+});
+
+/** Shows the page, given as HTML of this server; false where it has to be navigated to. */
+export function turnTo(html, url) {
+  const next = new DOMParser().parseFromString(html, "text/html");
+  if (!next.getElementById("work") || describe(next) !== describe(document)) return false;
+  const token = next.querySelector("meta[name='csrf-token']")?.content;
+  const meta = document.querySelector("meta[name='csrf-token']");
+  if (token && meta) meta.content = token;
+  // Scripts of a parsed document never run; what is left in it is data.
+  document.body.replaceWith(document.adoptNode(next.body));
+  document.title = next.title;
+  history.pushState(null, "", url);
+  dispatchEvent(new Event(TURNED));
+  // Last, because it asks for a layout.
+  scrollTo(0, 0);
+  setTimeout(() => announce(document.title), HEARD_AFTER_MS);
+  return true;
+}
+
+/** True while a press may still have been meant for the item before. */
+export function hasJustTurned() {
+  return performance.now() - turnedAt < DOUBLE_CLICK_MS;
+}
+
+export function startEach(start) {
+  let life = new AbortController();
+  addEventListener(TURNED, () => {
+    life.abort();
+    life = new AbortController();
+    start(life.signal);
+  });
+  start(life.signal);
+}
+
+// Going back leads to an item that is done: its page says what became of it.
+addEventListener("popstate", () => {
+  if (location.pathname !== shown) location.reload();
+});
+
+/** What a page's head loads, and its language: where that is the same, the rest of the page fits. */
+function describe(root) {
+  const nodes = [...root.head.querySelectorAll(LOADED)];
+  const loaded = nodes.map((node) => node.getAttribute("href") ?? node.getAttribute("src"));
+  return [root.documentElement.lang, ...loaded].join("\n");
+}
