@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from labeling.comment_rules import (
 
 
 def said(voice="peer", **fields):
-    values = {"is_own": False, "audience": "desk", "names_reader": False}
+    values: dict[str, Any] = {"is_own": False, "audience": "desk", "names_reader": False}
     return Said(voice=voice, **(values | fields))
 
 

@@ -31,7 +31,7 @@ def as_bob(bob: User) -> Client:
 
 
 def send(client: Client, held: Assignment, action: str = "submit", **changes: Any) -> Any:
-    body = {"lease_token": str(held.lease_token)}
+    body: dict[str, Any] = {"lease_token": str(held.lease_token)}
     if action == "skip":
         body["reason"] = "unclear"
     else:

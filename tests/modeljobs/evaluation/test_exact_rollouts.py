@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -62,10 +64,15 @@ def test_every_text_has_its_own_probability(model: TinyModel, prompt: list[int])
     # Added up over all texts that are found, judged one by one, they come to the whole.
     explorer = Explorer(model, temperature=TEMPERATURE, least_mass=0.01)
     texts: set[str] = set()
-    whole = explorer.bound_success(prompt, lambda text: bool(texts.add(text)))
+
+    def note(text: str) -> bool:
+        texts.add(text)
+        return False
+
+    whole = explorer.bound_success(prompt, note)
     assert len(texts) > 2
     parts = [
-        explorer.bound_success(prompt, lambda text, wanted=wanted: text == wanted).reached
+        explorer.bound_success(prompt, partial(operator.eq, wanted)).reached
         for wanted in sorted(texts)
     ]
     assert math.fsum(parts) == pytest.approx(whole.missed, abs=1e-6)
@@ -74,7 +81,12 @@ def test_every_text_has_its_own_probability(model: TinyModel, prompt: list[int])
 def test_a_text_is_as_likely_as_its_tokens(model: TinyModel, prompt: list[int]) -> None:
     explorer = Explorer(model, temperature=0.7, least_mass=0.01)
     texts: list[str] = []
-    explorer.bound_success(prompt, lambda text: bool(texts.append(text)))
+
+    def note(text: str) -> bool:
+        texts.append(text)
+        return False
+
+    explorer.bound_success(prompt, note)
     found = explorer.bound_success(prompt, lambda text: text == texts[0]).reached
     ids = [*model.tokenizer.encode(texts[0]), model.tokenizer.end_id]
     cache = KeyValueCache(model.shape, 1)

@@ -128,11 +128,11 @@ def test_labels_are_frozen_and_downloaded(lead: Client, job: ModelJob):
     assert "A note." in text
     assert "3 solutions; steps: 3 correct, 2 wrong, 1 open, 0 unknown." in text
     address = reverse("modeljobs:reading-file", args=[job.pk, 1])
-    native = lead.get(address)
+    native: Any = lead.get(address)
     assert native["ETag"] == f'"{reading.sha256}"'
     assert len(b"".join(native.streaming_content)) == reading.size
     assert lead.get(address, headers={"If-None-Match": native["ETag"]}).status_code == 304
-    trl = lead.get(f"{address}?as=trl&unjudged=skip")
+    trl: Any = lead.get(f"{address}?as=trl&unjudged=skip")
     assert f"job{job.pk}-labels1-trl.jsonl" in trl["Content-Disposition"]
     assert len(b"".join(trl.streaming_content).splitlines()) == 2
     assert lead.get(f"{address}?as=prm800k").status_code == 400
@@ -399,7 +399,7 @@ def test_what_a_method_left_out_breaks_nothing(lead: Client, job: ModelJob):
     item = job.items.order_by("pk")[0]
     for kind in ("rpe", "rpe_start", "prm"):
         item.evidence.create(
-            position=0, kind=kind, summary={"counts": 3, "mc": "x"}, created_at=job.started_at
+            position=0, kind=kind, summary={"counts": 3, "mc": "x"}, created_at=job.created_at
         )
     assert read(lead.get(reverse("modeljobs:item-evidence", args=[item.pk])))
 
