@@ -33,5 +33,6 @@ NO_PAGES = frozenset(
         *("job-guards", "sources-verify"),
         *("consensus-send", "consensus-conversations"),
         *("reading-file", "doubt-decide", "doubt-reopen"),
+        *("submit-next", "skip-next"),
     }
 )
