@@ -224,6 +224,26 @@ class Method(Protocol):
         """
 
 
+class MethodBase:
+    """What most methods have in common; one that differs says so itself."""
+
+    __slots__ = ()
+
+    @property
+    def asks_engine(self) -> bool:
+        return True
+
+    @property
+    def judges(self) -> bool:
+        return True
+
+    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("",)
+
+    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
+        return False
+
+
 async def collect_events(events: AsyncGenerator[Event]) -> ItemResult:
     """The whole result of one item, for callers with nothing to store on the way."""
     calls: list[CallRecord] = []

@@ -28,6 +28,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     Produced,
     StepChecked,
@@ -66,7 +67,7 @@ KIND = "critic"
 
 
 @dataclass(frozen=True, slots=True)
-class CriticMethod:
+class CriticMethod(MethodBase):
     """Asks a model about all steps of a solution at once."""
 
     name: str = NAME
@@ -84,20 +85,6 @@ class CriticMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return OPTIONS
-
-    @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
-    def judges(self) -> bool:
-        return True
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     def run(
         self,

@@ -36,6 +36,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     Produced,
     StepChecked,
@@ -53,7 +54,7 @@ VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class GenprmMethod:
+class GenprmMethod(MethodBase):
     """Judges every step of a solution, several times over where wanted."""
 
     name: str = NAME
@@ -74,17 +75,6 @@ class GenprmMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return OPTIONS
-
-    @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
-    def judges(self) -> bool:
-        return True
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
 
     def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
         """True where code is written and run."""

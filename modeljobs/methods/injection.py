@@ -25,6 +25,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     Produced,
     derive_seed,
@@ -95,7 +96,7 @@ def note_answer(source: Solution, altered: Solution, *, error_type: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class InjectionMethod:
+class InjectionMethod(MethodBase):
     """Asks a model to put an error of each chosen class into each solution."""
 
     name: str = "injection"
@@ -171,19 +172,12 @@ class InjectionMethod:
         )
 
     @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
     def judges(self) -> bool:
         return False
 
     def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The chosen classes: each is asked for by itself and may fail by itself."""
         return tuple(settings["error_types"])
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     async def run(
         self,

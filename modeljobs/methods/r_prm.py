@@ -50,6 +50,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     Produced,
     StepChecked,
@@ -149,7 +150,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class RprmMethod:
+class RprmMethod(MethodBase):
     """Judges each step by itself, several times over."""
 
     name: str = NAME
@@ -167,20 +168,6 @@ class RprmMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return OPTIONS
-
-    @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
-    def judges(self) -> bool:
-        return True
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     def run(
         self,

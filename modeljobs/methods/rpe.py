@@ -17,7 +17,7 @@ from typing import Any
 from modeljobs.engines.base import Engine, EnginePermanent
 from modeljobs.engines.options import Option
 from modeljobs.methods.answer_checks import VerdictCache
-from modeljobs.methods.base import CodeRunner, Event, Failed, ItemInput
+from modeljobs.methods.base import CodeRunner, Event, Failed, ItemInput, MethodBase
 from modeljobs.methods.math_verify import PACKAGE, find_version
 from modeljobs.methods.rollouts import INSTRUCTION, TEMPLATE_VERSION, RolloutCache
 from modeljobs.methods.rpe_labels import read_rule
@@ -28,7 +28,7 @@ from modeljobs.methods.streams import Emit, stream_events
 
 
 @dataclass(frozen=True, slots=True)
-class RpeMethod:
+class RpeMethod(MethodBase):
     """Labels steps by rollouts from each prefix.
 
     `cache` shares rollouts between items, `verdicts` comparisons of answers; with None each item
@@ -45,8 +45,6 @@ class RpeMethod:
         "completions that reach the reference answer changes is the step's label; steps that the "
         "counts leave open go to people."
     )
-    judges: bool = True
-    asks_engine: bool = True
 
     @property
     def prompt_version(self) -> str:
@@ -57,9 +55,6 @@ class RpeMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return SAMPLING_OPTIONS + ANSWER_OPTIONS + LABEL_OPTIONS
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
 
     def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
         return bool(settings["checker"] == "math_verify")

@@ -19,7 +19,15 @@ from labeling.records import Injection, Solution, Step
 from labeling.taxonomies.loader import load_builtin
 from modeljobs.engines.base import Engine
 from modeljobs.engines.options import Option
-from modeljobs.methods.base import CodeRunner, Event, Failed, ItemInput, Produced, derive_seed
+from modeljobs.methods.base import (
+    CodeRunner,
+    Event,
+    Failed,
+    ItemInput,
+    MethodBase,
+    Produced,
+    derive_seed,
+)
 from modeljobs.methods.decoys import DECOYS, Claim, claim_honestly, make_decoy
 from modeljobs.methods.injection import find_unfit
 from modeljobs.methods.rule_injection import (
@@ -44,7 +52,7 @@ DECOY_TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class RuleInjectionMethod:
+class RuleInjectionMethod(MethodBase):
     """Puts errors into solutions by seeded rules, and decoys among them."""
 
     name: str = NAME
@@ -128,9 +136,6 @@ class RuleInjectionMethod:
             for kind in settings["error_types"]
             for number in range(1, settings["per_class"] + 1)
         )
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     async def run(
         self,

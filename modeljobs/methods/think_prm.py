@@ -45,6 +45,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     Produced,
     StepChecked,
@@ -148,7 +149,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class ThinkPrmMethod:
+class ThinkPrmMethod(MethodBase):
     """Has a whole solution verified aloud, several times over where wanted."""
 
     name: str = NAME
@@ -166,20 +167,6 @@ class ThinkPrmMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return OPTIONS
-
-    @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
-    def judges(self) -> bool:
-        return True
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     def run(
         self,

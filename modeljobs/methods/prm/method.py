@@ -27,6 +27,7 @@ from modeljobs.methods.base import (
     Event,
     Failed,
     ItemInput,
+    MethodBase,
     Outcome,
     PoolRecord,
     Produced,
@@ -47,7 +48,7 @@ TRUSTED_CHANCE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class PrmMethod:
+class PrmMethod(MethodBase):
     """Scores every step of a solution in one pass."""
 
     name: str = NAME
@@ -69,20 +70,6 @@ class PrmMethod:
     @property
     def parameters(self) -> tuple[Option, ...]:
         return OPTIONS
-
-    @property
-    def asks_engine(self) -> bool:
-        return True
-
-    @property
-    def judges(self) -> bool:
-        return True
-
-    def units(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("",)
-
-    def needs_sandbox(self, settings: Mapping[str, Any]) -> bool:
-        return False
 
     async def run(
         self,
