@@ -65,6 +65,26 @@ class RejectCode(StrEnum):
     OTHER = "other"
 
 
+class OverrideReason(StrEnum):
+    """Why a person's word on a step is not the machine's."""
+
+    MISSED_ERROR = "missed_error"
+    FALSE_ALARM = "false_alarm"
+    MISREAD = "misread"
+    INHERITED = "inherited"
+    CONTRIBUTION = "contribution"
+    GUIDELINES = "guidelines"
+    OTHER = "other"
+
+
+class Reply(StrEnum):
+    """An answer to a question about the whole solution."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+
+
 class Outcome(StrEnum):
     """How a rating of steps ended."""
 
@@ -92,12 +112,43 @@ class StepJudgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Why the person's rating of a step is not the proposed one."""
+
+    position: int
+    reason: OverrideReason
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The machine's ratings that stood beside the steps: -1, 0, +1, None where it said nothing.
+
+    Written by the server when the work is submitted: machine, human and final values stay apart.
+    """
+
+    suggestion: int
+    ratings: tuple[int | None, ...]
+
+    def find(self, position: int) -> int | None:
+        return self.ratings[position] if position < len(self.ratings) else None
+
+
+@dataclass(frozen=True, slots=True)
 class RatingContent:
-    """A rating of steps: the steps judged (only those), how it ended, and a note."""
+    """A rating of steps: the steps judged (only those), how it ended, and a note.
+
+    `bulk` names the steps that were rated with others in one action. `overrides` say why a rating
+    is not the proposed one. `proposal` and `before_reveal` (what was said of a step before machine
+    evidence on it was opened, where that was another word) come from the server alone.
+    """
 
     steps: tuple[StepJudgement, ...]
     outcome: Outcome = Outcome.COMPLETE
     note: str = ""
+    bulk: tuple[int, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    proposal: Proposal | None = None
+    before_reveal: tuple[StepJudgement, ...] = ()
     task: Task = Task.RATE_STEPS
 
     def labels(self, n_steps: int) -> list[StepLabel | None]:
@@ -135,6 +186,8 @@ class VerdictContent:
     `blind_first_error` is the judgement made before the claim was shown (At, NoError, or Unknown
     when it was not asked); `error_positions` are the erroneous steps in the reviewer's view, in
     the numbering of the solution as it was shown; `labels` are optional judgements per step.
+    `correct` and `different` answer the two questions about a second solution to the same problem
+    (is it correct? does it really differ?); None where they were not asked.
     """
 
     verdict: VerdictValue
@@ -145,6 +198,9 @@ class VerdictContent:
     steps: tuple[StepJudgement, ...] = ()
     blind_first_error: FirstError = Unknown("not asked")
     note: str = ""
+    correct: Reply | None = None
+    different: Reply | None = None
+    before_reveal: tuple[StepJudgement, ...] = ()
     task: Task = Task.VERIFY_INJECTION
 
     def first_error(self, n_steps: int) -> FirstError:
@@ -172,6 +228,10 @@ def parse_content(data: object, *, n_steps: int) -> Content:
             steps=_judgements(mapping.get("steps", []), n_steps=n_steps),
             outcome=_choice(Outcome, mapping.get("outcome", "complete"), "outcome"),
             note=_text(mapping.get("note", ""), "note"),
+            bulk=_positions(mapping.get("bulk", []), "bulk", n_steps=n_steps),
+            overrides=_overrides(mapping.get("overrides", []), n_steps=n_steps),
+            proposal=_proposal(mapping.get("proposal"), n_steps=n_steps),
+            before_reveal=_judgements(mapping.get("before_reveal", []), n_steps=n_steps),
         )
     if task == Task.VERIFY_INJECTION:
         code = mapping.get("reject_code") or None
@@ -186,6 +246,9 @@ def parse_content(data: object, *, n_steps: int) -> Content:
             steps=_judgements(mapping.get("steps", []), n_steps=n_steps),
             blind_first_error=parse_first_error(mapping.get("blind_first_error"), n_steps=n_steps),
             note=_text(mapping.get("note", ""), "note"),
+            correct=_optional_choice(Reply, mapping, "correct", "content"),
+            different=_optional_choice(Reply, mapping, "different", "content"),
+            before_reveal=_judgements(mapping.get("before_reveal", []), n_steps=n_steps),
         )
     raise ContentError("task", f"{task!r} is not a task; use 'rate_steps' or 'verify_injection'.")
 
@@ -193,14 +256,8 @@ def parse_content(data: object, *, n_steps: int) -> Content:
 def pack_content(content: Content) -> dict[str, Any]:
     """The document as JSON-ready data: the inverse of `parse_content`."""
     if isinstance(content, RatingContent):
-        return {
-            "schema": SCHEMA,
-            "task": str(content.task),
-            "steps": [_pack_judgement(judgement) for judgement in content.steps],
-            "outcome": str(content.outcome),
-            "note": content.note,
-        }
-    return {
+        return _pack_rating(content)
+    packed: dict[str, Any] = {
         "schema": SCHEMA,
         "task": str(content.task),
         "verdict": str(content.verdict),
@@ -215,6 +272,38 @@ def pack_content(content: Content) -> dict[str, Any]:
         "blind_first_error": pack_first_error(content.blind_first_error),
         "note": content.note,
     }
+    # Only where they were asked or seen: a stored document stays small.
+    if content.correct is not None:
+        packed["correct"] = content.correct.value
+    if content.different is not None:
+        packed["different"] = content.different.value
+    if content.before_reveal:
+        packed["before_reveal"] = [_pack_judgement(one) for one in content.before_reveal]
+    return packed
+
+
+def _pack_rating(content: RatingContent) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "schema": SCHEMA,
+        "task": str(content.task),
+        "steps": [_pack_judgement(judgement) for judgement in content.steps],
+        "outcome": str(content.outcome),
+        "note": content.note,
+    }
+    if content.bulk:
+        packed["bulk"] = list(content.bulk)
+    if content.overrides:
+        packed["overrides"] = [
+            {"position": one.position, "reason": one.reason.value} for one in content.overrides
+        ]
+    if content.proposal is not None:
+        packed["proposal"] = {
+            "suggestion": content.proposal.suggestion,
+            "ratings": list(content.proposal.ratings),
+        }
+    if content.before_reveal:
+        packed["before_reveal"] = [_pack_judgement(one) for one in content.before_reveal]
+    return packed
 
 
 def pack_first_error(value: FirstError) -> dict[str, Any]:
@@ -392,6 +481,35 @@ def _edits(data: object, *, n_steps: int) -> tuple[Edit, ...]:
             raise ContentError(f"{field}.by", f"a shift is a whole number but 0, not {by!r}.")
         edits.append(Edit(op=str(op), position=position, text=text, by=by))
     return tuple(edits)
+
+
+def _overrides(data: object, *, n_steps: int) -> tuple[Override, ...]:
+    if not isinstance(data, list | tuple):
+        raise ContentError("overrides", "is a list of steps with reasons.")
+    found: dict[int, Override] = {}
+    for index, entry in enumerate(data):
+        field = f"overrides[{index}]"
+        mapping = _mapping(entry, field)
+        position = _position(mapping.get("position"), f"{field}.position", n_steps=n_steps)
+        if position in found:
+            raise ContentError(f"{field}.position", f"step {position + 1} stands twice.")
+        reason = _choice(OverrideReason, mapping.get("reason"), f"{field}.reason")
+        found[position] = Override(position, reason)
+    return tuple([found[position] for position in sorted(found)])
+
+
+def _proposal(data: object, *, n_steps: int) -> Proposal | None:
+    if data is None:
+        return None
+    mapping = _mapping(data, "proposal")
+    ratings = mapping.get("ratings")
+    if not isinstance(ratings, list | tuple) or len(ratings) != n_steps:
+        raise ContentError("proposal.ratings", "has a rating or null for each step.")
+    for rating in ratings:
+        if rating is not None and (isinstance(rating, bool) or rating not in (-1, 0, 1)):
+            raise ContentError("proposal.ratings", f"are -1, 0, 1 or null, not {rating!r}.")
+    suggestion = _position(mapping.get("suggestion"), "proposal.suggestion", n_steps=None)
+    return Proposal(suggestion, tuple(ratings))
 
 
 def _positions(data: object, field: str, *, n_steps: int) -> tuple[int, ...]:

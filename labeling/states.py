@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from labeling.content import (
     Content,
     Outcome,
+    Proposal,
     RatingContent,
     RejectCode,
+    Reply,
     VerdictContent,
     VerdictValue,
+    ratings_of,
     unjudged_positions,
 )
 from labeling.records import At, Validity, derive_rating
@@ -33,6 +36,10 @@ class SubmissionRules:
     allow_partial: bool
     asks_error_types: bool
     error_codes: frozenset[str]
+    # The ratings that stood beside the steps, where a machine's labels were to be confirmed.
+    proposal: Proposal | None = None
+    # Is it a second solution to the same problem, of which two questions are asked?
+    asks_replies: bool = False
 
 
 def find_gaps(content: Content, *, n_steps: int, rules: SubmissionRules) -> list[Gap]:
@@ -74,7 +81,37 @@ def _find_rating_gaps(content: RatingContent, *, n_steps: int, rules: Submission
         )
     elif not content.steps:
         gaps.append(Gap("steps", "Judge at least one step."))
+    gaps.extend(_find_override_gaps(content, n_steps=n_steps, proposal=rules.proposal))
     return gaps
+
+
+def find_overridden(content: RatingContent, *, n_steps: int, proposal: Proposal) -> list[int]:
+    """The steps whose rating is another than the proposed one. To be unsure is not to override."""
+    said = ratings_of(content, n_steps)
+    return [
+        position
+        for position in range(n_steps)
+        if said[position] is not None
+        and proposal.find(position) is not None
+        and said[position] != proposal.find(position)
+    ]
+
+
+def _find_override_gaps(
+    content: RatingContent, *, n_steps: int, proposal: Proposal | None
+) -> list[Gap]:
+    if proposal is None:
+        return []
+    explained = {override.position for override in content.overrides}
+    return [
+        Gap(
+            f"overrides[{position}]",
+            f"Say why step {position + 1} is not what was proposed.",
+            position,
+        )
+        for position in find_overridden(content, n_steps=n_steps, proposal=proposal)
+        if position not in explained
+    ]
 
 
 def _find_verdict_gaps(
@@ -92,7 +129,25 @@ def _find_verdict_gaps(
             gaps.append(Gap("note", "Say in the note why the injection is rejected."))
     if content.verdict is VerdictValue.BAD_PROBLEM and not content.note.strip():
         gaps.append(Gap("note", "Say in the note what is wrong with the problem."))
+    if rules.asks_replies:
+        gaps.extend(_find_reply_gaps(content))
     blind = content.blind_first_error
     if isinstance(blind, At) and blind.position >= n_steps:
         gaps.append(Gap("blind_first_error", "The first judgement points past the last step."))
+    return gaps
+
+
+def _find_reply_gaps(content: VerdictContent) -> list[Gap]:
+    """Both questions are answered before such a solution is accepted or rejected for them."""
+    if content.verdict in (VerdictValue.UNSURE, VerdictValue.BAD_PROBLEM):
+        return []
+    gaps = []
+    if content.correct is None:
+        gaps.append(Gap("correct", "Say whether this solution is correct."))
+    if content.different is None:
+        gaps.append(Gap("different", "Say whether it really differs from the original."))
+    accepts = content.verdict in (VerdictValue.ACCEPT, VerdictValue.ACCEPT_WITH_EDITS)
+    replies = (content.correct, content.different)
+    if accepts and any(reply not in (None, Reply.YES) for reply in replies):
+        gaps.append(Gap("verdict", "A solution is accepted when it is correct and really differs."))
     return gaps

@@ -97,6 +97,8 @@ class AnnotationRevision(models.Model):
     )
     language = models.CharField(max_length=16, blank=True)
     active_ms = models.PositiveIntegerField(default=0)
+    # {"0": ms}: active time while that step was the current one; None where nobody measured it.
+    step_ms = models.JSONField(null=True, blank=True)
     idempotency_key = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -136,6 +138,8 @@ class StepRating(models.Model):
     error_type = models.CharField(max_length=60, blank=True)
     unsure = models.BooleanField(default=False)
     rating = models.SmallIntegerField(null=True, blank=True)
+    # Rated with others in one action ("the rest is correct").
+    is_bulk = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

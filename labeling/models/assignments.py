@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.models.projects import Project
 from labeling.models.solutions import Solution
+from labeling.models.suggestions import Suggestion
 
 
 class ReviewItem(models.Model):
@@ -84,6 +85,12 @@ class Assignment(models.Model):
         SKIPPED = "skipped", _("Skipped")
         EXPIRED = "expired", _("Expired")
 
+    class Proposal(models.TextChoices):
+        # Of the machine's labels that a project puts before its reviewers.
+        NONE = "none", _("There were none")
+        SHOWN = "shown", _("Shown to be confirmed")
+        BLIND = "blind", _("Kept back by chance")
+
     class Purpose(models.TextChoices):
         PLANNED = "planned", _("Planned")
         ADAPTIVE = "adaptive", _("Adaptive")
@@ -108,6 +115,13 @@ class Assignment(models.Model):
     # assignments alone.
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.PLANNED)
     probability = models.FloatField(default=1.0)
+    proposal = models.CharField(max_length=6, choices=Proposal, default=Proposal.NONE)
+    # Which labels those were: also where they were kept back.
+    suggestion = models.ForeignKey(
+        Suggestion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # The chance of being kept back, in [0, 1], at the draw; None where there was nothing to draw.
+    blind_probability = models.FloatField(null=True, blank=True)
     lease_token = models.UUIDField()
     lease_expires_at = models.DateTimeField()
     skip_reason = models.TextField(blank=True)
@@ -128,6 +142,11 @@ class Assignment(models.Model):
                 condition=Q(state__in=["open", "submitted", "skipped"]),
             ),
             models.CheckConstraint(condition=Q(slot__lt=32), name="assignment_slot_range"),
+            models.CheckConstraint(
+                condition=Q(proposal="none", suggestion__isnull=True)
+                | (~Q(proposal="none") & Q(suggestion__isnull=False)),
+                name="assignment_proposal_of_a_machine",
+            ),
             models.CheckConstraint(
                 condition=Q(probability__gt=0, probability__lte=1),
                 name="assignment_probability_range",
@@ -157,6 +176,8 @@ class Draft(models.Model):
     )
     version = models.PositiveIntegerField(default=1)
     content = models.JSONField(default=dict)
+    # Active time so far: {"total": ms, "steps": {"0": ms}}; see services.assignments.
+    activity = models.JSONField(default=dict)
     updated_at = models.DateTimeField()
 
     class Meta:

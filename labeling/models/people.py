@@ -18,6 +18,8 @@ class User(AbstractUser):
     display_name = models.CharField(max_length=150, blank=True)
     language = models.CharField(max_length=16, blank=True)
     is_simulated = models.BooleanField(default=False)
+    # How this person likes to work; what stands in it: labeling.preferences.
+    preferences = models.JSONField(default=dict, blank=True)
 
     class Meta(AbstractUser.Meta):
         constraints = [

@@ -70,9 +70,9 @@ def rules_of(project: Project, content: Content) -> SubmissionRules:
         types = ErrorType.objects.filter(taxonomy=project.taxonomy_id, code__in=named)
         known = types.values_list("code", flat=True)
     return SubmissionRules(
-        stop_at_first_error=project.mode == Project.Mode.FIRST_ERROR,
+        stop_at_first_error=project.stops_at_first_error,
         allow_partial=project.allow_partial,
-        asks_error_types=project.asks_error_types,
+        asks_error_types=project.asked.error_types,
         error_codes=frozenset(known),
     )
 
@@ -376,7 +376,7 @@ _step_ids = Prepared(
 
 def rating_rows(content: Content) -> list[dict[str, Any]]:
     """The judged steps as column values, with their position. A verdict's flags count as wrong."""
-    rows = {
+    rows: dict[int, dict[str, Any]] = {
         judgement.position: {
             "position": judgement.position,
             "validity": str(judgement.label.validity or ""),
@@ -385,10 +385,14 @@ def rating_rows(content: Content) -> list[dict[str, Any]]:
             "error_type": (judgement.label.error_types or ("",))[0],
             "unsure": judgement.label.unsure,
             "rating": derive_rating(judgement.label),
+            "is_bulk": False,
         }
         for judgement in content.steps
     }
     if isinstance(content, RatingContent):
+        for position in content.bulk:
+            if position in rows:
+                rows[position]["is_bulk"] = True
         return list(rows.values())
     for position in content.error_positions:
         rows.setdefault(
@@ -401,6 +405,7 @@ def rating_rows(content: Content) -> list[dict[str, Any]]:
                 "error_type": content.error_type,
                 "unsure": False,
                 "rating": -1,
+                "is_bulk": False,
             },
         )
     return list(rows.values())

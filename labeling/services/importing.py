@@ -133,7 +133,7 @@ REVISION_COLUMNS = (
 )
 RATING_COLUMNS = (
     *("annotation", "step", "validity", "contribution", "origin", "error_type"),
-    *("unsure", "rating"),
+    *("unsure", "rating", "is_bulk"),
 )
 SUGGESTION_COLUMNS = (
     *("project", "solution", "method", "producer", "is_scripted", "labels", "first_error"),
@@ -471,6 +471,7 @@ class _ChunkWriter:
                 (
                     *(pk, step_ids[row["position"]], row["validity"], row["contribution"]),
                     *(row["origin"], row["error_type"], row["unsure"], row["rating"]),
+                    row["is_bulk"],
                 )
             )
 

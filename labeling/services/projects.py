@@ -48,6 +48,14 @@ PROTOCOL_FIELDS = (
     "machine_evidence",
     "hide_names",
     "verify_sources",
+    "equality_checks",
+    "decisions_shown",
+    "proposal_method",
+    "blind_share",
+    "source_order",
+    "screening_required",
+    "screening_size",
+    "screening_pass_percent",
 )
 DEFAULT_TAXONOMY = "prmbench-9"
 SOURCE_FACTS = (

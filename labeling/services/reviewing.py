@@ -79,7 +79,7 @@ def _resolve(
         agree_target=project.agree_target,
         max_overlap=project.max_overlap,
         binary=project.rating_view == Project.RatingView.BINARY,
-        first_error_only=project.mode == Project.Mode.FIRST_ERROR,
+        first_error_only=project.stops_at_first_error,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms
@@ -134,6 +135,13 @@ class ProtocolForm(forms.Form):
     hide_names = forms.BooleanField(
         required=False, label=gettext_lazy("Show reviewers to each other under other names")
     )
+    equality_checks = forms.ChoiceField(
+        label=gettext_lazy("Let reviewers check equalities by computer algebra"),
+        choices=Project.Evidence.choices,
+    )
+    decisions_shown = forms.BooleanField(
+        required=False, label=gettext_lazy("Show people what was decided of the items they judged")
+    )
 
     verify_sources = forms.BooleanField(
         required=False,
@@ -143,18 +151,61 @@ class ProtocolForm(forms.Form):
             "right."
         ),
     )
+    proposal_method = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Labels that people confirm or override"),
+        help_text=gettext_lazy(
+            "The newest labels of this method stand on each step as unconfirmed proposals."
+        ),
+    )
+    blind_share = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        label=gettext_lazy("Judged without proposals, in percent"),
+        help_text=gettext_lazy(
+            "Drawn by chance. Only the difference between the two shows how far machines sway "
+            "people."
+        ),
+    )
+    source_order = forms.ChoiceField(
+        label=gettext_lazy("Order of items made from one original"),
+        choices=Project.SourceOrder.choices,
+    )
+
+    screening_required = forms.BooleanField(
+        required=False, label=gettext_lazy("Take no item before passing the training set")
+    )
+    screening_size = forms.IntegerField(
+        min_value=1, max_value=200, label=gettext_lazy("Training items in a round")
+    )
+    screening_pass_percent = forms.IntegerField(
+        min_value=1, max_value=100, label=gettext_lazy("Right answers needed, in percent")
+    )
 
     ASKED = (
         *("rating_view", "mode", "asks_contribution", "asks_origin", "asks_error_types"),
         "allow_partial",
     )
     PEOPLE = ("overlap", "strategy", "agree_target", "max_overlap", "lease_minutes")
-    BLINDED = ("hide_claim", "show_reference_answer", "machine_evidence", "hide_names")
-    MACHINES = ("verify_sources",)
+    BLINDED = (
+        *("hide_claim", "show_reference_answer", "machine_evidence", "equality_checks"),
+        *("hide_names", "decisions_shown"),
+    )
+    MACHINES = ("verify_sources", "proposal_method", "blind_share", "source_order")
+    LEARNING = ("screening_required", "screening_size", "screening_pass_percent")
+
+    def __init__(self, *args: Any, proposal_methods: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["proposal_method"])
+        field.choices = [
+            ("", gettext_lazy("None")),
+            *[(method, method) for method in proposal_methods],
+        ]
 
     @classmethod
     def initial_of(cls, project: Project) -> dict[str, Any]:
-        names = (*cls.ASKED, *cls.PEOPLE, *cls.BLINDED, *cls.MACHINES, "name", "description")
+        parts = (cls.ASKED, cls.PEOPLE, cls.BLINDED, cls.MACHINES, cls.LEARNING)
+        names = (*[name for part in parts for name in part], "name", "description")
         return {
             **{name: getattr(project, name) for name in names},
             "seen_version": project.version,
@@ -182,6 +233,10 @@ class ProtocolForm(forms.Form):
     @property
     def machines(self) -> list[forms.BoundField]:
         return self._bound(self.MACHINES)
+
+    @property
+    def learning(self) -> list[forms.BoundField]:
+        return self._bound(self.LEARNING)
 
 
 class GuidelinesForm(forms.Form):

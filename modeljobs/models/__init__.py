@@ -5,6 +5,7 @@ from modeljobs.models.consensus import ConsensusFinding, ConsensusRun
 from modeljobs.models.engines import Engine, EngineTest
 from modeljobs.models.evidence import CodeRun, CodeTrial, StepEvidence
 from modeljobs.models.jobs import JobItem, ModelJob, WorkerBeat
+from modeljobs.models.reviewing import EqualityCheck, RationaleRating
 from modeljobs.models.rollouts import (
     AnswerVerdict,
     LabelReading,
@@ -22,11 +23,13 @@ __all__ = [
     "ConsensusRun",
     "Engine",
     "EngineTest",
+    "EqualityCheck",
     "FileWriting",
     "JobItem",
     "LabelReading",
     "ModelCall",
     "ModelJob",
+    "RationaleRating",
     "ReferenceDoubt",
     "RolloutChunk",
     "StepCounts",

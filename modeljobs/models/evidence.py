@@ -76,6 +76,8 @@ class CodeTrial(models.Model):
     block = models.PositiveSmallIntegerField(default=0)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     code = models.TextField()
+    # The analysis as this person would put it; "" where they changed nothing of it.
+    analysis = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     status = models.CharField(max_length=20, blank=True)
     output = models.TextField(blank=True)

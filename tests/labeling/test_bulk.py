@@ -90,12 +90,14 @@ def test_uuids_and_booleans(project: Project) -> None:
         Assignment,
         (
             *("project", "item", "annotator", "slot", "state", "purpose", "probability"),
+            "proposal",
             *("lease_token", "lease_expires_at", "skip_reason", "active_ms", "created_at"),
             "closed_at",
         ),
         [
             (
                 *(project.pk, item.pk, alice.pk, 0, "open", "planned", 0.5),
+                "none",
                 *(token, now, "", 0, now, None),
             )
         ],

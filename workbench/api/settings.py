@@ -50,6 +50,7 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
         "AssignmentStateEnum": "labeling.models.Assignment.State",
         "DisputeStateEnum": "labeling.models.Dispute.State",
         "EngineKindEnum": "modeljobs.models.Engine.Kind",
+        "EvidenceEnum": "labeling.models.Project.Evidence",
         "ImportStateEnum": "labeling.models.ImportBatch.State",
         "ItemStateEnum": "labeling.models.ReviewItem.State",
         "JobStateEnum": "modeljobs.models.ModelJob.State",

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.access import Capability, get_dispute, get_project
 from labeling.alignment import diff_text
-from labeling.models import Dispute, Project, ReviewItem
+from labeling.models import Dispute, ReviewItem
 from labeling.selectors.disputes import (
     DisputeView,
     find_next_dispute,
@@ -163,9 +163,9 @@ def _build_context(request: AuthedRequest, view: DisputeView) -> dict[str, Any]:
         "is_own_work": view.is_own_work,
         "protocol": {
             "rating_view": str(project.rating_view),
-            "stop_at_first_error": project.mode == Project.Mode.FIRST_ERROR,
-            "asks_error_types": project.asks_error_types,
-            "asks_origin": project.asks_origin,
+            "stop_at_first_error": project.stops_at_first_error,
+            "asks_error_types": project.asked.error_types,
+            "asks_origin": project.asked.origin,
             "show_reference_answer": True,
         },
         "progress": {"done": decided, "total": decided + view.n_open},

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.access import Capability, get_project, require
 from labeling.alignment import diff_text
 from labeling.models import Guideline, Project
+from labeling.selectors.proposals import list_proposal_methods
 from labeling.services.projects import publish_guidelines, update_protocol
 from labeling.web.errors import Mendable, add_refusal, page
 from labeling.web.nav import build_settings_tabs, project_context
@@ -29,7 +30,12 @@ LONGEST_COMPARED = 20_000
 @require_http_methods(["GET", "POST"])
 def project_settings(request: AuthedRequest, slug: str) -> HttpResponse:
     project = get_project(request.user, slug, Capability.MANAGE)
-    form = ProtocolForm(request.POST or None, initial=ProtocolForm.initial_of(project))
+    methods = list_proposal_methods(project)
+    form = ProtocolForm(
+        request.POST or None,
+        initial=ProtocolForm.initial_of(project),
+        proposal_methods=methods,
+    )
     changed_meanwhile = False
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
@@ -41,7 +47,10 @@ def project_settings(request: AuthedRequest, slug: str) -> HttpResponse:
             changed_meanwhile = isinstance(error, Conflict)
             if changed_meanwhile:
                 # What was typed stays; sending it again is then a choice made with both in view.
-                form = ProtocolForm({**request.POST.dict(), "seen_version": project.version})
+                form = ProtocolForm(
+                    {**request.POST.dict(), "seen_version": project.version},
+                    proposal_methods=methods,
+                )
                 form.is_valid()
             add_refusal(form, error)
         else:
