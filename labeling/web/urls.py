@@ -17,6 +17,7 @@ from labeling.web.views import (
     projects,
     releases,
     review,
+    submitted,
     taxonomy,
     tokens,
 )
@@ -33,7 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/new/", projects.project_new, name="project-new"),
     path("projects/<slug:slug>/", projects.overview, name="overview"),
     path("projects/<slug:slug>/work/", review.work, name="work"),
-    path("projects/<slug:slug>/submitted/", review.submitted, name="submitted"),
+    path("projects/<slug:slug>/submitted/", submitted.submitted, name="submitted"),
     path("projects/<slug:slug>/solutions/", browse.browse, name="browse"),
     path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
     path("projects/<slug:slug>/agreement/", agreement.agreement, name="agreement"),

@@ -12,21 +12,18 @@ from django.shortcuts import redirect, render
 from django.urls import resolve, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import panels
 from labeling.access import Capability, get_own_assignment, get_project
-from labeling.blinding import Evidence
 from labeling.content import parse_first_error
-from labeling.models import Annotation, Assignment, Project, ReviewItem
+from labeling.models import Assignment, Project, ReviewItem
 from labeling.selectors.progress import get_home
-from labeling.selectors.review import Workspace, get_workspace
+from labeling.selectors.review import get_workspace
 from labeling.services.annotations import Incomplete, reveal_claim, submit
 from labeling.services.assignments import (
     LeaseLost,
     claim_item,
     claim_next,
-    count_submitted,
     count_waiting,
     save_draft,
     skip,
@@ -39,6 +36,8 @@ from labeling.web.content_forms import (
 from labeling.web.errors import attempt, page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest
+from labeling.web.views.submitted import show_closed
+from labeling.web.workspace_context import build_context
 from workbench.errors import Conflict, InvalidInput, NotAllowed
 
 # What the skip dialog offers, as it is stored.
@@ -94,7 +93,7 @@ def assignment(request: AuthedRequest, pk: int) -> HttpResponse:
     """One's own open item. A POST is the plain form's: save, reveal, submit or skip."""
     held = get_own_assignment(request.user, pk)
     if held.state != Assignment.State.OPEN:
-        return _show_closed(request, held)
+        return show_closed(request, held)
     if request.method == "POST":
         return _answer_form(request, held)
     return _show(request, held)
@@ -146,127 +145,6 @@ def _show(
     return render(request, template, context, status=400 if gaps else 200)
 
 
-def build_context(workspace: Workspace, *, gaps: list[dict[str, Any]]) -> dict[str, Any]:
-    """What rate.html and verify.html are drawn from."""
-    project, solution = workspace.project, workspace.solution
-    pk = workspace.assignment.pk
-    shows_answer = project.show_reference_answer
-    context: dict[str, Any] = {
-        "project": {
-            "name": project.name,
-            "url": reverse("labeling:work", args=[project.slug]),
-            "guidelines_url": reverse("labeling:guidelines", args=[project.slug]),
-            "guideline_version": project.guideline_version,
-        },
-        "assignment": {
-            "id": pk,
-            "lease_token": str(workspace.assignment.lease_token),
-            "lease_expires_at": workspace.assignment.lease_expires_at.isoformat(),
-        },
-        "item": {"id": workspace.item.pk, "task": workspace.item.task},
-        "problem": {
-            "text": solution.problem.text,
-            "reference_answer": workspace.reference_answer,
-            "language": solution.problem.language,
-        },
-        "protocol": {
-            "stop_at_first_error": project.stops_at_first_error,
-            "rating_view": str(project.rating_view),
-            "asks_contribution": project.asked.contribution,
-            "asks_origin": project.asked.origin,
-            "asks_error_types": project.asked.error_types,
-            "show_reference_answer": shows_answer,
-            "allow_partial": project.allow_partial,
-            "hide_claim": project.hide_claim,
-        },
-        "error_types": workspace.error_types,
-        "draft": {
-            "version": workspace.draft_version,
-            "content": workspace.draft,
-            # What this browser keeps outlives the lease, and is nobody else's on a shared machine.
-            "key": f"{workspace.item.pk}-{workspace.assignment.annotator_id}",
-        },
-        "progress": _count_progress(workspace),
-        "urls": _urls(workspace),
-        "evidence": _build_evidence(workspace),
-        "gaps": gaps,
-        "steps": workspace.steps,
-    }
-    if workspace.item.task != ReviewItem.Task.VERIFY_INJECTION:
-        context["solution"] = {
-            "final_answer": solution.final_answer,
-            "final_answer_correct": solution.final_answer_correct if shows_answer else None,
-        }
-        return context
-    return context | {
-        "question_diff": workspace.question_diff,
-        "fork": workspace.fork,
-        "n_original_steps": workspace.n_original_steps,
-        "n_steps": solution.n_steps,
-        "claim": workspace.claim,
-        "blind_first_error": workspace.blind_first_error,
-    }
-
-
-def _build_evidence(workspace: Workspace) -> dict[str, Any]:
-    """Where the machines' word on a step is opened, and what it waits for; never the word itself.
-
-    What opens with the person's own judgement has its places in the page from the start, because
-    the judgement is made there: the panel's address decides whether it may be opened by now.
-    """
-    nothing: dict[str, Any] = {"note": "", "panels": [], "url": ""}
-    if workspace.evidence == "absent":
-        return nothing
-    found = panels.find_panels(solution_id=workspace.solution.pk)
-    is_sealed = workspace.evidence == "sealed"
-    kind: Evidence = workspace.project.machine_evidence  # type: ignore[assignment]  # choices
-    note = ""
-    if is_sealed and (found or workspace.has_machine_words):
-        note = _explain_seal(workspace, kind)
-    if not found or (is_sealed and kind != "after_judgement"):
-        return nothing | {"note": note}
-    pk = workspace.assignment.pk
-    places = [
-        {"title": panel.title, "url": panel.find_open_url(assignment_id=pk)} for panel in found
-    ]
-    return {"note": note, "panels": places, "url": places[0]["url"]}
-
-
-def _explain_seal(workspace: Workspace, kind: Evidence) -> str:
-    if kind != "after_judgement":
-        return _("Machine evidence opens after you submit.")
-    if workspace.item.task == ReviewItem.Task.VERIFY_INJECTION:
-        return _("Machine evidence opens with your judgement.")
-    return _("Machine evidence on a step opens with your own rating of it.")
-
-
-def _count_progress(workspace: Workspace) -> dict[str, int]:
-    """Items done, out of those and what this person could still do: as the home page has it."""
-    user, project = workspace.assignment.annotator, workspace.project
-    done = count_submitted(user=user, project=project)
-    return {"done": done, "total": done + 1 + count_waiting(user=user, project=project)}
-
-
-def _urls(workspace: Workspace) -> dict[str, str]:
-    pk = workspace.assignment.pk
-    api = f"/api/v1/assignments/{pk}"
-    form = reverse("labeling:assignment", args=[pk])
-    return {
-        "home": reverse("labeling:home"),
-        "login": f"{reverse('login')}?next={form}",
-        "form": form,
-        "draft": f"{api}/draft/",
-        "heartbeat": f"{api}/heartbeat/",
-        "reveal": f"{api}/reveal/",
-        "submit": f"{api}/submit/",
-        "skip": f"{api}/skip/",
-        "submit_next": reverse("labeling:submit-next", args=[pk]),
-        "skip_next": reverse("labeling:skip-next", args=[pk]),
-        "again": reverse("labeling:take-again", args=[workspace.item.pk]),
-        "work": reverse("labeling:work", args=[workspace.project.slug]),
-    }
-
-
 def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:
     action = request.POST.get("action", "submit")
     token = _uuid(request.POST.get("lease_token"), "lease_token")
@@ -297,7 +175,7 @@ def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:
         return _show(request, held, gaps=find_gaps_in(error))
     except LeaseLost:
         held.refresh_from_db()
-        return _show_closed(request, held)
+        return show_closed(request, held)
     except (InvalidInput, Conflict) as error:
         return _show(request, held, gaps=find_gaps_in(error))
     return _go_on(request, held.project)
@@ -344,32 +222,6 @@ def _save(
     )
 
 
-def _show_closed(request: AuthedRequest, held: Assignment) -> HttpResponse:
-    """What became of an item that is no longer held, and the way on."""
-    item = held.item
-    return render(
-        request,
-        "labeling/assignment_closed.html",
-        {
-            **project_context(request, held.project, "work"),
-            "assignment": held,
-            "can_take_again": held.state == Assignment.State.EXPIRED and item.free_slots > 0,
-            "annotation": Annotation.objects.filter(item=item, annotator=request.user).first(),
-            "has_draft": item.drafts.filter(annotator=request.user).exists(),
-            "evidence_url": _find_evidence_url(held),
-        },
-        status=200 if request.method == "GET" else 409,
-    )
-
-
-def _find_evidence_url(held: Assignment) -> str:
-    """Where a reviewer who has submitted finds what machines said; "" where nothing is open."""
-    if held.state != Assignment.State.SUBMITTED or held.project.machine_evidence == "never":
-        return ""
-    found = panels.find_panels(solution_id=held.item.solution_id)
-    return found[0].find_open_url(assignment_id=held.pk) if found else ""
-
-
 @page
 @require_POST
 def take_again(request: AuthedRequest, item_id: int) -> HttpResponse:
@@ -383,34 +235,6 @@ def take_again(request: AuthedRequest, item_id: int) -> HttpResponse:
     if again is None:
         return redirect("labeling:assignment", pk=held.pk)
     return redirect("labeling:assignment", pk=again.pk)
-
-
-@page
-@require_GET
-def submitted(request: AuthedRequest, slug: str) -> HttpResponse:
-    """What this person has submitted in a project, newest first."""
-    from django.core.paginator import Paginator
-
-    project = get_project(request.user, slug, Capability.ANNOTATE)
-    mine = (
-        Annotation.objects.filter(project=project, annotator=request.user)
-        .select_related("item", "solution__problem")
-        .prefetch_related("revisions")
-        .order_by("-pk")
-    )
-    query = request.GET.get("q", "").strip()
-    if query:
-        mine = mine.filter(solution__problem__text__icontains=query)
-    paginator = Paginator(mine, 25)
-    return render(
-        request,
-        "labeling/submitted.html",
-        {
-            **project_context(request, project, "work"),
-            "page": paginator.get_page(request.GET.get("page")),
-            "query": query,
-        },
-    )
 
 
 def _uuid(value: str | None, field: str) -> uuid.UUID:
