@@ -24,10 +24,18 @@ def is_claim_open(blinding: Blinding, *, judged: bool) -> bool:
     return judged or not blinding.hide_claim
 
 
-def evidence_state(blinding: Blinding, *, judged: bool, submitted: bool) -> EvidenceState:
-    """What a reviewer may see of the machines' word on this item."""
+def evidence_state(
+    blinding: Blinding, *, judged: bool, submitted: bool, kept_back: bool = False
+) -> EvidenceState:
+    """What a reviewer may see of the machines' word on this item.
+
+    `kept_back`: chance has put the item among those that are judged without machines, so that it
+    can be measured how far these sway people.
+    """
     if blinding.machine_evidence == "never":
         return "absent"
+    if kept_back and not submitted:
+        return "sealed"
     if blinding.machine_evidence == "always":
         return "open"
     if blinding.machine_evidence == "after_judgement":

@@ -15,15 +15,17 @@ from django.utils.translation import get_language
 
 from labeling.bulk import insert_rows
 from labeling.content import (
+    UNMARKED,
     Content,
     ContentError,
+    Proposal,
     RatingContent,
+    StepJudgement,
     Task,
     VerdictContent,
     pack_content,
     pack_first_error,
     parse_content,
-    parse_first_error,
 )
 from labeling.models import (
     Annotation,
@@ -32,6 +34,7 @@ from labeling.models import (
     Draft,
     ErrorType,
     Exposure,
+    Injection,
     Project,
     ReviewItem,
     Step,
@@ -39,8 +42,13 @@ from labeling.models import (
     User,
 )
 from labeling.prepared import Prepared
-from labeling.records import At, FirstError, NoError, Unknown, derive_rating
-from labeling.selectors.exposures import find_blind_judgement, has_seen_claim
+from labeling.records import At, FirstError, NoError, StepLabel, Unknown, derive_rating
+from labeling.selectors.exposures import (
+    find_blind_judgement,
+    find_words_before_reveal,
+    has_seen_others_word,
+)
+from labeling.selectors.proposals import find_proposal
 from labeling.services import reviewing
 from labeling.services.assignments import (
     LeaseLost,
@@ -50,7 +58,7 @@ from labeling.services.assignments import (
     lock_item,
 )
 from labeling.services.audit import record_event, record_exposure
-from labeling.states import Gap, SubmissionRules, find_gaps
+from labeling.states import Gap, SubmissionRules, find_gaps, find_overridden
 from workbench.errors import Conflict, InvalidInput
 
 
@@ -60,7 +68,13 @@ class Incomplete(InvalidInput):
     code = "incomplete"
 
 
-def rules_of(project: Project, content: Content) -> SubmissionRules:
+def rules_of(
+    project: Project,
+    content: Content,
+    *,
+    proposal: Proposal | None = None,
+    asks_replies: bool = False,
+) -> SubmissionRules:
     """What a complete submission is in this project; of its error types, those that are named."""
     named = {code for judgement in content.steps for code in judgement.label.error_types}
     if isinstance(content, VerdictContent) and content.error_type:
@@ -74,11 +88,19 @@ def rules_of(project: Project, content: Content) -> SubmissionRules:
         allow_partial=project.allow_partial,
         asks_error_types=project.asked.error_types,
         error_codes=frozenset(known),
+        proposal=proposal,
+        asks_replies=asks_replies,
     )
 
 
-def parse_submission(data: object, *, item: ReviewItem, project: Project) -> Content:
-    """The document, checked for this item and this project's protocol, or InvalidInput."""
+def parse_submission(
+    data: object, *, item: ReviewItem, project: Project, proposal: Proposal | None = None
+) -> Content:
+    """The document, checked for this item and this project's protocol, or InvalidInput.
+
+    `proposal` is what a machine put before this reviewer. What the document itself says of it, or
+    of the words before a reveal, is dropped: the server alone knows.
+    """
     n_steps = item.solution.n_steps
     try:
         content = parse_content(data, n_steps=n_steps)
@@ -86,10 +108,40 @@ def parse_submission(data: object, *, item: ReviewItem, project: Project) -> Con
         raise InvalidInput(str(error), field=error.field) from None
     if content.task != item.task:
         raise InvalidInput(f"This item asks for {item.task!r}, not {content.task!r}.", field="task")
-    gaps = find_gaps(content, n_steps=n_steps, rules=rules_of(project, content))
+    rules = rules_of(project, content, proposal=proposal, asks_replies=_asks_replies(item, content))
+    gaps = find_gaps(content, n_steps=n_steps, rules=rules)
     if gaps:
         raise Incomplete(gaps[0].message, gaps=[_pack_gap(gap) for gap in gaps])
-    return content
+    if isinstance(content, VerdictContent):
+        return replace(content, before_reveal=())
+    return _with_proposal(content, n_steps=n_steps, proposal=proposal)
+
+
+def _asks_replies(item: ReviewItem, content: Content) -> bool:
+    """Is the claim one of another correct solution? It then points at no step."""
+    if not isinstance(content, VerdictContent):
+        return False
+    claims = Injection.objects.filter(modified=item.solution_id)
+    return [] in claims.values_list("claimed_error_positions", flat=True)
+
+
+def _with_proposal(
+    content: RatingContent, *, n_steps: int, proposal: Proposal | None
+) -> RatingContent:
+    """The machine's word beside the person's, and reasons only where the two differ."""
+    judged = {judgement.position for judgement in content.steps}
+    differing = (
+        set()
+        if proposal is None
+        else set(find_overridden(content, n_steps=n_steps, proposal=proposal))
+    )
+    return replace(
+        content,
+        bulk=tuple([position for position in content.bulk if position in judged]),
+        overrides=tuple([one for one in content.overrides if one.position in differing]),
+        proposal=proposal,
+        before_reveal=(),
+    )
 
 
 def _pack_gap(gap: Gap) -> dict[str, Any]:
@@ -104,6 +156,7 @@ def submit(
     idempotency_key: uuid.UUID,
     seen_draft: int | None = None,
     active_ms: int = 0,
+    step_ms: dict[str, int] | None = None,
     kind: str = Annotation.Kind.PERSON,
     now: datetime | None = None,
 ) -> AnnotationRevision:
@@ -120,7 +173,9 @@ def submit(
         if done is not None:
             return done
     project, n_steps = assignment.project, assignment.item.solution.n_steps
-    content = parse_submission(data, item=assignment.item, project=project)
+    content = parse_submission(
+        data, item=assignment.item, project=project, proposal=find_proposal(assignment)
+    )
     try:
         with transaction.atomic():
             item = lock_item(assignment.item_id)
@@ -128,6 +183,9 @@ def submit(
             _check_draft(assignment, seen_draft)
             if isinstance(content, VerdictContent):
                 content = _with_recorded_judgement(content, assignment=assignment)
+            content = replace(
+                content, before_reveal=_find_first_words(assignment, content, n_steps=n_steps)
+            )
             # A person holds an item once, so this is the first that they say of it.
             annotation = Annotation.objects.create(
                 project=project,
@@ -147,6 +205,7 @@ def submit(
                 project=project,
                 idempotency_key=idempotency_key,
                 active_ms=active_ms,
+                step_ms=step_ms,
                 now=now,
             )
             Draft.objects.filter(item=item, annotator=assignment.annotator_id).delete()
@@ -195,7 +254,9 @@ def revise(
     if item is None:
         raise Conflict("An imported annotation is not revised; it stays as it came.")
     project = annotation.project
-    content = parse_submission(data, item=item, project=project)
+    content = parse_submission(
+        data, item=item, project=project, proposal=_find_kept_proposal(annotation)
+    )
     with transaction.atomic():
         done = annotation.revisions.filter(idempotency_key=idempotency_key).first()
         if done is not None:
@@ -208,9 +269,8 @@ def revise(
             raise Conflict(
                 "This annotation was changed in another window.", number=locked.current_number
             )
-        if isinstance(content, VerdictContent):
-            first = locked.revisions.order_by("number").values_list("content", flat=True).first()
-            content = _keep_first_judgement(content, first or {}, n_steps=item.solution.n_steps)
+        first = locked.revisions.order_by("number").values_list("content", flat=True).first()
+        content = _keep_first_words(content, first or {}, n_steps=item.solution.n_steps)
         locked.current_number += 1
         locked.save(update_fields=["current_number"])
         revision = _store_revision(
@@ -280,11 +340,41 @@ def _with_recorded_judgement(content: VerdictContent, *, assignment: Assignment)
     return replace(content, blind_first_error=recorded)
 
 
-def _keep_first_judgement(
-    content: VerdictContent, first: dict[str, Any], *, n_steps: int
-) -> VerdictContent:
-    kept = parse_first_error(first.get("blind_first_error"), n_steps=n_steps)
-    return replace(content, blind_first_error=kept)
+def _find_first_words(
+    assignment: Assignment, content: Content, *, n_steps: int
+) -> tuple[StepJudgement, ...]:
+    """What was said of a step before its machine evidence was opened, where it is another now."""
+    now = {judgement.position: judgement.label for judgement in content.steps}
+    return tuple(
+        [
+            StepJudgement(position, before)
+            for position, before in find_words_before_reveal(assignment)
+            if position < n_steps and _differs(before, now.get(position, UNMARKED))
+        ]
+    )
+
+
+def _differs(before: StepLabel, after: StepLabel) -> bool:
+    return (derive_rating(before), before.unsure) != (derive_rating(after), after.unsure)
+
+
+def _find_kept_proposal(annotation: Annotation) -> Proposal | None:
+    """What a machine had put before the person who now changes their word."""
+    held = Assignment.objects.select_related("suggestion", "project").filter(
+        item=annotation.item_id, annotator=annotation.annotator_id
+    )
+    assignment = held.filter(state=Assignment.State.SUBMITTED).first()
+    return None if assignment is None else find_proposal(assignment)
+
+
+def _keep_first_words(content: Content, first: dict[str, Any], *, n_steps: int) -> Content:
+    """A later page cannot rewrite what was said before something was opened."""
+    if not first:
+        return content
+    kept = parse_content(first, n_steps=n_steps)
+    if isinstance(content, VerdictContent) and isinstance(kept, VerdictContent):
+        content = replace(content, blind_first_error=kept.blind_first_error)
+    return replace(content, before_reveal=kept.before_reveal)
 
 
 def _find_submitted(assignment: Assignment, key: uuid.UUID) -> AnnotationRevision | None:
@@ -306,6 +396,7 @@ def _store_revision(
     idempotency_key: uuid.UUID,
     active_ms: int,
     now: datetime,
+    step_ms: dict[str, int] | None = None,
     reason: str = "",
 ) -> AnnotationRevision:
     """Freeze the content as the annotation's current revision, and project its ratings."""
@@ -318,15 +409,12 @@ def _store_revision(
         author_id=author_id,
         assignment=assignment,
         reason=reason,
-        after_reveal=bool(
-            assignment is not None
-            and isinstance(content, VerdictContent)
-            and has_seen_claim(assignment=assignment)
-        ),
+        after_reveal=has_seen_others_word(item_id=annotation.item_id, person_id=author_id),
         guideline_version=project.guideline_version,
         taxonomy_id=project.taxonomy_id,
         language=get_language() or "",
         active_ms=active_ms,
+        step_ms=step_ms,
         idempotency_key=idempotency_key,
         created_at=now,
     )

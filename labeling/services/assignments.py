@@ -20,6 +20,7 @@ from labeling.bulk import insert_rows
 from labeling.models import Assignment, Draft, Exposure, Membership, Project, ReviewItem, User
 from labeling.prepared import Prepared, Slot
 from labeling.services.audit import record_event
+from labeling.services.proposals import Drawn, draw_proposal
 from workbench.errors import Conflict, InvalidInput, NotAllowed
 
 LIVE = (Assignment.State.OPEN, Assignment.State.SUBMITTED)
@@ -132,19 +133,23 @@ def _take_slot(*, item: ReviewItem, user: User, project: Project, now: datetime)
     )
     if updated != 1 or slot >= item.overlap:
         raise IntegrityError(f"item {item.pk} has no free slot")
-    _record_what_is_shown(item=item, user=user, project=project, now=now)
+    drawn = draw_proposal(item=item, user=user, project=project)
+    _record_what_is_shown(item=item, user=user, project=project, drawn=drawn, now=now)
     return Assignment.objects.create(
         project=project,
         item=item,
         annotator=user,
         slot=slot,
+        **drawn._asdict(),
         lease_token=uuid.uuid4(),
         lease_expires_at=now + timedelta(minutes=project.lease_minutes),
         created_at=now,
     )
 
 
-def _record_what_is_shown(*, item: ReviewItem, user: User, project: Project, now: datetime) -> None:
+def _record_what_is_shown(
+    *, item: ReviewItem, user: User, project: Project, drawn: Drawn, now: datetime
+) -> None:
     """Log what the workspace will show: it opens by a GET, which writes nothing."""
     shown: dict[str, dict[str, Any]] = {
         Exposure.What.ITEM: {"reference_answer": project.show_reference_answer}
@@ -153,6 +158,8 @@ def _record_what_is_shown(*, item: ReviewItem, user: User, project: Project, now
         shown[Exposure.What.CLAIM] = {
             "blind_first_error": {"unknown": "the claim was shown from the start"}
         }
+    if drawn.exposure is not None:
+        shown[Exposure.What.MACHINE] = drawn.exposure
     insert_rows(
         Exposure,
         EXPOSURE_COLUMNS,
@@ -301,12 +308,14 @@ def save_draft(
     lease_token: uuid.UUID,
     content: dict[str, Any],
     seen_version: int,
+    activity: dict[str, Any] | None = None,
     now: datetime | None = None,
 ) -> Draft:
     """Keep unfinished work, unless it was saved from another window since this one read it.
 
     The content may be incomplete; it is checked when it is submitted. A lost lease refuses the
-    write (the page keeps its own copy), a stale version answers with what is stored.
+    write (the page keeps its own copy), a stale version answers with what is stored. `activity` is
+    the active time so far, {"total": ms, "steps": {"0": ms}}; None leaves what is stored.
     """
     now = now or timezone.now()
     if len(str(content)) > MAX_DRAFT_BYTES:
@@ -324,6 +333,7 @@ def save_draft(
             item_id=held.item_id,
             annotator_id=held.annotator_id,
             content=content,
+            activity=activity or {},
             updated_at=now,
         )
     if draft.version != seen_version:
@@ -336,7 +346,9 @@ def save_draft(
     draft.version += 1
     draft.content = content
     draft.updated_at = now
-    draft.save(update_fields=["version", "content", "updated_at"])
+    if activity is not None:
+        draft.activity = activity
+    draft.save(update_fields=["version", "content", "activity", "updated_at"])
     return draft
 
 

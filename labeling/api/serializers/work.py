@@ -14,6 +14,7 @@ from labeling.services.projects import PROTOCOL_FIELDS
 from workbench.api.serializers import MAX_INTEGER, Input, ObjectField
 
 REASON_LIMIT = 10_000
+MOST_STEPS = 10_000
 ASSIGNMENT_COLUMNS = ("state", "purpose", "lease_token", "lease_expires_at", "created_at")
 PROJECT_COLUMNS = ("slug", "name", "guideline_version", *PROTOCOL_FIELDS)
 
@@ -44,11 +45,31 @@ class LeaseSerializer(Input):
     lease_token = serializers.UUIDField()
 
 
+class StepTimesField(serializers.DictField):
+    """Milliseconds by the position of a step, which counts from "0"."""
+
+    child = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER)
+
+    def to_internal_value(self, data: Any) -> Any:
+        times = super().to_internal_value(data)
+        if len(times) > MOST_STEPS or not all(key.isdecimal() and len(key) < 6 for key in times):
+            raise serializers.ValidationError("has positions of steps as keys.")
+        return times
+
+
+class ActivitySerializer(Input):
+    """Active time: the page was seen and had the focus, and somebody did something."""
+
+    total = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER)
+    steps = StepTimesField(required=False, default=dict)
+
+
 class DraftChangeSerializer(LeaseSerializer):
     """Unfinished work, with the version that it was made on: 0 for the first."""
 
     version = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER)
     content = ObjectField(help_text="The packed document; it may be incomplete.")
+    activity = ActivitySerializer(required=False, allow_null=True, default=None)
 
 
 class RevealSerializer(LeaseSerializer):
@@ -74,6 +95,12 @@ class SubmitSerializer(LeaseSerializer):
     content = ObjectField(help_text="The packed document.")
     active_ms = serializers.IntegerField(
         min_value=0, max_value=MAX_INTEGER, required=False, default=0
+    )
+    step_ms = StepTimesField(
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="Active time while each step was the current one, in milliseconds.",
     )
 
 

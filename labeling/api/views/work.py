@@ -121,6 +121,7 @@ class DraftView(WorkView):
             lease_token=data["lease_token"],
             content=data["content"],
             seen_version=data["version"],
+            activity=data["activity"],
         )
         saved = {"version": draft.version, "saved_at": draft.updated_at}
         return Response(SavedSerializer(saved).data)
@@ -184,6 +185,7 @@ class SubmitView(WorkView):
                 idempotency_key=data["idempotency_key"],
                 seen_draft=data["version"],
                 active_ms=data["active_ms"],
+                step_ms=data["step_ms"],
             )
         answer = {
             "annotation_id": revision.annotation_id,

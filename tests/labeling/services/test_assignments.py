@@ -16,7 +16,7 @@ from labeling.models import (
     User,
 )
 from labeling.records import Unknown
-from labeling.selectors.exposures import find_blind_judgement, has_seen_claim
+from labeling.selectors.exposures import find_blind_judgement, has_seen_others_word
 from labeling.services.assignments import (
     LeaseLost,
     StaleDraft,
@@ -225,6 +225,6 @@ def test_a_claim_that_is_never_hidden_is_logged_as_seen_from_the_start(
     item = make_injection_item(project)
     held = claim_next(user=bob, project=project)
     assert held is not None
-    assert has_seen_claim(assignment=held)
+    assert has_seen_others_word(item_id=held.item_id, person_id=held.annotator_id)
     judged = find_blind_judgement(item=item, person=bob)
     assert judged == Unknown("the claim was shown from the start")
