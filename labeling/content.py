@@ -231,7 +231,9 @@ def parse_content(data: object, *, n_steps: int) -> Content:
             bulk=_positions(mapping.get("bulk", []), "bulk", n_steps=n_steps),
             overrides=_overrides(mapping.get("overrides", []), n_steps=n_steps),
             proposal=_proposal(mapping.get("proposal"), n_steps=n_steps),
-            before_reveal=_judgements(mapping.get("before_reveal", []), n_steps=n_steps),
+            before_reveal=_judgements(
+                mapping.get("before_reveal", []), n_steps=n_steps, field="before_reveal"
+            ),
         )
     if task == Task.VERIFY_INJECTION:
         code = mapping.get("reject_code") or None
@@ -248,7 +250,9 @@ def parse_content(data: object, *, n_steps: int) -> Content:
             note=_text(mapping.get("note", ""), "note"),
             correct=_optional_choice(Reply, mapping, "correct", "content"),
             different=_optional_choice(Reply, mapping, "different", "content"),
-            before_reveal=_judgements(mapping.get("before_reveal", []), n_steps=n_steps),
+            before_reveal=_judgements(
+                mapping.get("before_reveal", []), n_steps=n_steps, field="before_reveal"
+            ),
         )
     raise ContentError("task", f"{task!r} is not a task; use 'rate_steps' or 'verify_injection'.")
 
@@ -407,17 +411,17 @@ def _pack_judgement(judgement: StepJudgement) -> dict[str, Any]:
     return {"position": judgement.position, **pack_label(judgement.label)}
 
 
-def _judgements(data: object, *, n_steps: int) -> tuple[StepJudgement, ...]:
+def _judgements(data: object, *, n_steps: int, field: str = "steps") -> tuple[StepJudgement, ...]:
     if not isinstance(data, list | tuple):
-        raise ContentError("steps", "is a list of judged steps.")
+        raise ContentError(field, "is a list of judged steps.")
     judged: dict[int, StepJudgement] = {}
     for index, entry in enumerate(data):
         judgement = _find_plain_judgement(entry, n_steps=n_steps)
         if judgement is None:
-            judgement = _parse_judgement(entry, f"steps[{index}]", n_steps=n_steps)
+            judgement = _parse_judgement(entry, f"{field}[{index}]", n_steps=n_steps)
         if judgement.position in judged:
             raise ContentError(
-                f"steps[{index}].position", f"step {judgement.position + 1} stands twice."
+                f"{field}[{index}].position", f"step {judgement.position + 1} stands twice."
             )
         if judgement.label is not UNMARKED:
             # Where nothing was said about the step, it stays unmarked.

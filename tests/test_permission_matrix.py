@@ -72,6 +72,7 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "overview"): MEMBERS,
     ("get", "progress"): MEMBERS,
     ("get", "agreement"): "200 403 200 403 404 401",
+    ("get", "proposals"): "200 403 200 403 404 401",
     ("get", "lints"): BROWSERS,
     ("get", "audit-events"): LEADS,
     ("get", "exposures"): LEADS,

@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}overview/", statistics.OverviewView.as_view(), name="overview"),
     path(f"{PROJECT}progress/", statistics.ProgressView.as_view(), name="progress"),
     path(f"{PROJECT}agreement/", statistics.AgreementView.as_view(), name="agreement"),
+    path(f"{PROJECT}proposals/", statistics.ProposalsView.as_view(), name="proposals"),
     path(f"{PROJECT}lints/", statistics.LintsView.as_view(), name="lints"),
     path(f"{PROJECT}audit-events/", statistics.AuditEventsView.as_view(), name="audit-events"),
     path(f"{PROJECT}exposures/", statistics.ExposuresView.as_view(), name="exposures"),

@@ -1,9 +1,10 @@
 """How far people agree: packed revisions to ratings to figures with intervals.
 
 What counts: first revisions of planned assignments, by people of this project, on items where the
-claim or others' work could not have steered them. Machines are never raters here. The unit is the
-step for step ratings and the solution for first errors and verdicts; intervals resample problem
-families, because the steps and siblings of one problem are not independent.
+claim, others' work or a machine's proposals could not have steered them. Machines are never raters
+here. The unit is the step for step ratings and the solution for first errors and verdicts;
+intervals resample problem families, because the steps and siblings of one problem are not
+independent.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def load_words(project: Project, *, include_simulated: bool = True) -> list[Word
             assignment__purpose=Assignment.Purpose.PLANNED,
         )
         .exclude(annotation__kind=Annotation.Kind.IMPORTED)
+        # Two people who both saw the machine's word do not agree of themselves.
+        .exclude(assignment__proposal=Assignment.Proposal.SHOWN)
         .order_by("pk")
         .values_list(
             "annotation__item_id",

@@ -12,6 +12,7 @@ from labeling.web.views import (
     comments,
     home,
     imports,
+    influence,
     members,
     project_settings,
     projects,
@@ -39,6 +40,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
     path("projects/<slug:slug>/agreement/", agreement.agreement, name="agreement"),
     path("projects/<slug:slug>/agreement.csv", agreement.agreement_csv, name="agreement-csv"),
+    path("projects/<slug:slug>/agreement/proposals/", influence.proposals, name="proposals"),
+    path(
+        "projects/<slug:slug>/agreement/proposals.csv",
+        influence.proposals_csv,
+        name="proposals-csv",
+    ),
     path(
         "projects/<slug:slug>/agreement/items/",
         agreement.agreement_items,

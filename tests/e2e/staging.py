@@ -110,6 +110,7 @@ def stage() -> dict[str, str]:
     }
     for name in (
         *("overview", "work", "submitted", "browse", "imports", "agreement", "disputes"),
+        "proposals",
         *("releases", "settings", "guidelines", "taxonomy", "members"),
     ):
         pages[name] = reverse(f"labeling:{name}", args=[SLUG])

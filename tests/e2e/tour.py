@@ -17,7 +17,7 @@ PAGES = (
     *("job-rollouts", "job-labels", "item-rollouts", "item-scores", "solution-rollouts"),
     *("assignment-rollouts", "doubts"),
     *("consensus-runs", "consensus-empty", "consensus"),
-    *("agreement", "agreement-items", "disputes", "disputes-decided"),
+    *("agreement", "agreement-items", "proposals", "disputes", "disputes-decided"),
     *("dispute-rating", "dispute-verdict", "dispute-decided"),
     *("comments", "comments-none", "comments-to-you", "item-comments", "assignment-comments"),
     *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
@@ -27,7 +27,7 @@ NOT_OK = {"not-found": 404, "invitation-ended": 404}
 # Names in the URL configuration that no page is behind, or that a test of their own covers.
 NO_PAGES = frozenset(
     {
-        *("agreement-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
+        *("agreement-csv", "proposals-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
         *("job-start", "job-pause", "job-resume", "job-cancel", "job-retry"),
         "job-budgets",
         *("job-guards", "sources-verify"),

@@ -334,3 +334,38 @@ class AgreementSerializer(serializers.Serializer[object]):
 
     def get_raters(self, report: object) -> list[str]:
         return list(self.context["raters"].values())
+
+
+# --- Proposals ------------------------------------------------------------------------------------
+
+
+class InfluenceSerializer(serializers.Serializer[object]):
+    """How often people said the machine's word, with its proposal shown and kept back."""
+
+    shown = WilsonSerializer()
+    blind = WilsonSerializer()
+    difference = serializers.FloatField(
+        allow_null=True, help_text="Shown minus blind; null where an arm has no steps."
+    )
+    interval = BootstrapSerializer(help_text="Of the difference.")
+
+
+class ProposalsSerializer(serializers.Serializer[object]):
+    """What became of machines' proposals."""
+
+    items_shown = serializers.IntegerField()
+    items_blind = serializers.IntegerField()
+    on_all = InfluenceSerializer(help_text="All steps that the machine and the person rated.")
+    on_wrong = InfluenceSerializer(
+        help_text="Steps on which the machine was wrong by an adjudicator's decision."
+    )
+    reasons = serializers.DictField(child=serializers.IntegerField())
+    in_bulk = serializers.IntegerField(help_text="Steps rated with others in one action.")
+    changed = serializers.IntegerField(
+        help_text="Steps rated otherwise once the person had opened the evidence."
+    )
+    changed_to_right = serializers.IntegerField()
+    changed_to_wrong = serializers.IntegerField()
+    simulated = serializers.IntegerField(help_text="Assignments of simulated people.")
+    draws = serializers.IntegerField()
+    seed = serializers.IntegerField()

@@ -18,10 +18,12 @@ from labeling.api.serializers.statistics import (
     LintsSerializer,
     OverviewSerializer,
     ProgressSerializer,
+    ProposalsSerializer,
 )
 from labeling.models import ReviewItem
 from labeling.selectors.agreement import build_report
 from labeling.selectors.explorer import count_by_lint
+from labeling.selectors.influence import build_influence
 from labeling.selectors.progress import get_overview
 from labeling.services.assignments import count_submitted, count_waiting
 from workbench.api.pagination import NewestFirst
@@ -88,6 +90,21 @@ class AgreementView(ApiView):
         query = self.read_query(AgreementQuery)
         report = build_report(project, include_simulated=query["include_simulated"])
         return Response(AgreementSerializer(report, context={"raters": report.raters}).data)
+
+
+class ProposalsView(ApiView):
+    """What people made of machines' labels."""
+
+    tag = "statistics"
+    scopes = READ
+
+    @extend_schema(parameters=[AgreementQuery], responses=ProposalsSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """How far proposals sway people: those shown beside those kept back by chance."""
+        project = access.get_project(self.user, slug, Capability.VIEW_AGREEMENT)
+        query = self.read_query(AgreementQuery)
+        report = build_influence(project, include_simulated=query["include_simulated"])
+        return Response(ProposalsSerializer(report).data)
 
 
 class LintsView(ApiView):

@@ -22,6 +22,7 @@ from labeling.selectors.agreement import (
     load_words,
     seconds_per_step,
 )
+from labeling.selectors.influence import has_proposals
 from labeling.web.downloads import stream_csv
 from labeling.web.errors import page
 from labeling.web.figures import (
@@ -59,6 +60,7 @@ def agreement(request: AuthedRequest, slug: str) -> HttpResponse:
         "plot": plot_intervals(figures),
         "kinds": describe_kinds(report.kinds),
         "n_solutions": project.solutions.count(),
+        "has_proposals": has_proposals(project),
     }
     if shown is not None:
         address = reverse("labeling:agreement-items", args=[project.slug])

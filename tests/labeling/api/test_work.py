@@ -331,6 +331,29 @@ def test_documents_that_say_nothing(desk, content):
     read_error(desk.submit(content), 400, "invalid_input")
 
 
+def test_active_time_is_kept_with_the_draft_and_by_step(desk):
+    activity = {"total": 5000, "steps": {"0": 3000, "2": 2000}}
+    assert desk.save(0, {}, activity=activity).status_code == 200
+    assert Draft.objects.get().activity == activity
+    assert desk.save(1, {"note": "x"}).status_code == 200
+    assert Draft.objects.get().activity == activity
+    steps = {"0": 4000, "1": 1, "2": 2000}
+    assert desk.submit(rating(*RIGHT), version=2, step_ms=steps, active_ms=6001).status_code == 201
+    revision = AnnotationRevision.objects.get()
+    assert (revision.step_ms, revision.active_ms) == (steps, 6001)
+
+
+def test_time_that_nobody_measured_is_unknown(desk):
+    assert desk.submit(rating(*RIGHT)).status_code == 201
+    assert AnnotationRevision.objects.get().step_ms is None
+
+
+@pytest.mark.parametrize("step_ms", [{"first": 1}, {"0": -1}, {"-1": 1}, [1], {"0": "x"}])
+def test_times_of_steps_that_are_none(desk, step_ms):
+    read_error(desk.submit(rating(*RIGHT), step_ms=step_ms), 400, "invalid_input")
+    assert not AnnotationRevision.objects.exists()
+
+
 @pytest.mark.parametrize("active_ms", [-1, 2**31, "x", 1.5, None])
 def test_times_that_are_none(desk, active_ms):
     error = read_error(desk.submit(rating(*RIGHT), active_ms=active_ms), 400, "invalid_input")
