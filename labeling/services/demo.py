@@ -20,6 +20,7 @@ from labeling import records
 from labeling.content import (
     RatingContent,
     RejectCode,
+    Reply,
     StepJudgement,
     VerdictContent,
     VerdictValue,
@@ -251,6 +252,7 @@ class _Truth:
                     error_type=truth.error_type,
                     reject_code=truth.reject_code,
                     note=truth.note,
+                    **_answer_questions(injection, truth.verdict, truth.reject_code),
                 )
             )
         labels = self.solutions[key].truth
@@ -278,12 +280,30 @@ class _Truth:
                 "blind_first_error": pack_first_error(
                     records.NoError() if blind is None else records.At(blind)
                 ),
+                **_answer_questions(injection, said["verdict"], said["reject_code"]),
             }
         ratings = simulate_step_ratings(habit, self.solutions[key].truth, seed=key)
         return {
             "task": "rate_steps",
             "steps": [{"position": position, **rating} for position, rating in enumerate(ratings)],
         }
+
+
+def _answer_questions(
+    injection: DemoInjection, verdict: str, reject_code: str | None
+) -> dict[str, Reply]:
+    """The answers that go with a verdict on another correct solution; {} for any other claim."""
+    if injection.claimed_error_positions or verdict in (
+        VerdictValue.UNSURE,
+        VerdictValue.BAD_PROBLEM,
+    ):
+        return {}
+    is_accepted = verdict in (VerdictValue.ACCEPT, VerdictValue.ACCEPT_WITH_EDITS)
+    is_same = reject_code == RejectCode.NOT_DIFFERENT
+    return {
+        "correct": Reply.YES if is_accepted or is_same else Reply.NO,
+        "different": Reply.NO if is_same else Reply.YES,
+    }
 
 
 def _needed_note(verdict: str, reject_code: str | None) -> str:
