@@ -291,7 +291,7 @@ class _Truth:
 
 def _answer_questions(
     injection: DemoInjection, verdict: str, reject_code: str | None
-) -> dict[str, Reply]:
+) -> dict[str, Any]:
     """The answers that go with a verdict on another correct solution; {} for any other claim."""
     if injection.claimed_error_positions or verdict in (
         VerdictValue.UNSURE,
