@@ -14,6 +14,7 @@ from labeling.content import (
     VerdictContent,
     VerdictValue,
     ratings_of,
+    says_something,
     unjudged_positions,
 )
 from labeling.records import At, Validity, derive_rating
@@ -71,9 +72,18 @@ def _find_rating_gaps(content: RatingContent, *, n_steps: int, rules: Submission
             for judgement in content.steps
             if judgement.label.validity is Validity.WRONG or derive_rating(judgement.label) == -1
         ]
-        if wrong:
-            # What comes after the first error is not judged: that is the mode's point.
-            missing = [position for position in missing if position < min(wrong)]
+        first = min(wrong, default=n_steps)
+        # What comes after the first error is not judged: that is the mode's point.
+        missing = [position for position in missing if position < first]
+        gaps.extend(
+            Gap(
+                f"steps[{judgement.position}]",
+                f"Step {judgement.position + 1} comes after the first error: it is not judged.",
+                judgement.position,
+            )
+            for judgement in content.steps
+            if judgement.position > first and says_something(judgement.label)
+        )
     if not rules.allow_partial:
         gaps.extend(
             Gap(f"steps[{position}]", f"Step {position + 1} is not judged yet.", position)

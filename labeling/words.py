@@ -11,7 +11,7 @@ OVERRIDE_REASONS = {
     OverrideReason.FALSE_ALARM: _("It sees an error where there is none"),
     OverrideReason.MISREAD: _("It misread the step or the problem"),
     OverrideReason.INHERITED: _("The error was made earlier"),
-    OverrideReason.CONTRIBUTION: _("The step adds more or less than it says"),
-    OverrideReason.GUIDELINES: _("Our guidelines judge it otherwise"),
+    OverrideReason.CONTRIBUTION: _("It adds more or less than said"),
+    OverrideReason.GUIDELINES: _("Our guidelines judge otherwise"),
     OverrideReason.OTHER: _("Another reason"),
 }

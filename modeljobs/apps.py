@@ -17,8 +17,9 @@ class ModeljobsConfig(AppConfig):
         from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
         from labeling import panels
-        from modeljobs.panels import step_evidence_panel
+        from modeljobs.panels import equality_desk, step_evidence_panel
         from modeljobs.services.engine_tests import tend_tests
+        from modeljobs.services.equalities import tend_checks
         from modeljobs.services.guarding import tend_guards
         from modeljobs.services.jobs import tend_jobs
         from modeljobs.services.trials import tend_trials
@@ -29,8 +30,10 @@ class ModeljobsConfig(AppConfig):
         reaper.register("model jobs: guards", tend_guards)
         reaper.register("model jobs: engine tests", tend_tests)
         reaper.register("model jobs: code trials", tend_trials)
+        reaper.register("model jobs: equalities", tend_checks)
         reaper.register("model jobs: files", tend_writings)
         panels.register(step_evidence_panel)
+        panels.register_equalities(equality_desk)
         worker_ready.connect(start_heart, dispatch_uid="modeljobs.start_heart")
         worker_shutting_down.connect(stop_runs, dispatch_uid="modeljobs.stop_runs")
         worker_shutdown.connect(stop_heart, dispatch_uid="modeljobs.stop_heart")

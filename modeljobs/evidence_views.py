@@ -8,18 +8,19 @@ that cannot be read is a sentence that says so.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from labeling.alignment import TextDiff, diff_text
 from labeling.selectors.review import StepView, list_steps
 from modeljobs import rollout_views, score_views
 from modeljobs.given import count, flag, list_of, number, whole
 from modeljobs.methods.catalog import METHODS
 from modeljobs.methods.rpe_work import KIND_START
-from modeljobs.models import CodeTrial, JobItem, ModelJob, StepEvidence
+from modeljobs.models import CodeTrial, JobItem, ModelJob, RationaleRating, StepEvidence
 from modeljobs.models.engines import Engine
 from modeljobs.rollout_views import WHOLE, Curve, RolloutView, Sight, load_curve, parse_rollouts
 from modeljobs.score_views import ScoredView, parse_scores
@@ -32,6 +33,10 @@ KNOWN_KINDS = frozenset({GENPRM}) | rollout_views.KINDS | score_views.KINDS
 NEWEST = 10
 # Items in flight, and items that wait, that are looked at for it.
 LIVELY = 256
+# A longer analysis is shown as it is, without its differences.
+MOST_COMPARED = 6_000
+# A sample, and a block of it.
+Place = tuple[int, int]
 REMOVED = "The texts of this step were removed, because they were older than texts are kept."
 
 
@@ -84,6 +89,42 @@ class SampleView:
     completion_tokens: int | None
     # Why there is a verdict, but no probability of it.
     no_p_yes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks: reviewers see their own runs and no other reviewer's."""
+
+    user_id: int
+    sees_others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """A person's own version of a sample's code, and of its analysis where they changed that.
+
+    `diff` is how the analysis differs from the model's own; None where it was not changed, or is
+    too long to be compared.
+    """
+
+    trial: CodeTrial
+    diff: TextDiff | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRatings:
+    """What people think of a sample's reasoning.
+
+    `own` is this person's newest word and `earlier` what they said before, newest first. `others`
+    counts the newest words of others by value, and is empty until this person has said theirs.
+    """
+
+    own: RationaleRating | None = None
+    earlier: tuple[RationaleRating, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
+
+
+NOT_RATED = SampleRatings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +190,8 @@ class EvidenceView:
     facts: tuple[tuple[str, str], ...] = ()
     samples: tuple[SampleView, ...] = ()
     missing: str = ""
-    trials: Mapping[tuple[int, int], Sequence[CodeTrial]] = field(default_factory=dict)
+    trials: Mapping[tuple[int, int], Sequence[TrialView]] = field(default_factory=dict)
+    ratings: Mapping[int, SampleRatings] = field(default_factory=dict)
     rollouts: RolloutView | None = None
     scores: ScoredView | None = None
 
@@ -211,17 +253,23 @@ def list_evidence(
     position: int | None = None,
     with_texts: bool = True,
     sight: Sight | None = None,
+    viewer: Viewer | None = None,
 ) -> list[EvidenceView]:
     """What the run found, step by step. Without texts, summaries alone: one query, and two more
     for rollouts.
 
     `sight` says what else of the solution may be seen beside each step; by default nothing.
+    Without a `viewer` nothing is shown that people made of it.
     """
     rows = StepEvidence.objects.filter(item=item).order_by("position", "pk")
     if position is not None:
         rows = rows.filter(position=position)
     found = list(rows)
-    trials = _group_trials(item, position) if with_texts and found else {}
+    trials: dict[int, dict[Place, list[CodeTrial]]] = {}
+    ratings: dict[int, dict[int, SampleRatings]] = {}
+    if with_texts and found and viewer is not None:
+        trials = _group_trials(item, position, viewer)
+        ratings = group_ratings(item, position, viewer)
     source = build_source(item, item.job)
     curve: Curve | None = None
     if any(row.kind in rollout_views.KINDS for row in found):
@@ -234,6 +282,7 @@ def list_evidence(
             source,
             with_texts=with_texts,
             trials=trials.get(row.position, {}),
+            ratings=ratings.get(row.position, {}),
             curve=curve,
             sight=sight,
         )
@@ -269,13 +318,17 @@ def find_whole_curve(rows: Iterable[StepRow]) -> Curve | None:
 
 
 def list_step_rows(
-    item: JobItem, *, with_texts: bool = True, sight: Sight = WHOLE
+    item: JobItem,
+    *,
+    with_texts: bool = True,
+    sight: Sight = WHOLE,
+    viewer: Viewer | None = None,
 ) -> list[StepRow]:
     """Every step of the item's solution, with or without evidence. For those who browse the
     project, unless `sight` says otherwise.
     """
     by_position: dict[int, list[EvidenceView]] = defaultdict(list)
-    for view in list_evidence(item, with_texts=with_texts, sight=sight):
+    for view in list_evidence(item, with_texts=with_texts, sight=sight, viewer=viewer):
         by_position[view.position].append(view)
     return [StepRow(step, tuple(by_position[step.position])) for step in list_steps(item.solution)]
 
@@ -285,7 +338,8 @@ def build_evidence(
     source: SourceView,
     *,
     with_texts: bool,
-    trials: Mapping[tuple[int, int], Sequence[CodeTrial]] | None = None,
+    trials: Mapping[Place, Sequence[CodeTrial]] | None = None,
+    ratings: Mapping[int, SampleRatings] | None = None,
     curve: Curve | None = None,
     sight: Sight | None = None,
 ) -> EvidenceView:
@@ -297,7 +351,8 @@ def build_evidence(
         at=row.created_at,
         source=source,
         summary=None,
-        trials=trials or {},
+        trials={place: [TrialView(one) for one in ran] for place, ran in (trials or {}).items()},
+        ratings=ratings or {},
     )
     if row.kind not in KNOWN_KINDS:
         return replace(view, facts=_list_facts(row.summary))
@@ -306,11 +361,16 @@ def build_evidence(
     if isinstance(detail, str):
         view = replace(view, missing=detail)
     if row.kind == GENPRM:
-        samples = list_of(texts.get("samples")) if texts is not None else ()
+        given = list_of(texts.get("samples")) if texts is not None else ()
+        samples = tuple(_parse_sample(data) for data in given)
         return replace(
             view,
             summary=parse_summary(row.summary),
-            samples=tuple(_parse_sample(data) for data in samples),
+            samples=samples,
+            trials={
+                (sample, block): show_trials(ran, _find_analysis(samples, sample))
+                for (sample, block), ran in (trials or {}).items()
+            },
         )
     if row.kind in score_views.KINDS:
         return replace(view, scores=parse_scores(row.summary, texts))
@@ -427,18 +487,80 @@ def _list_last_items(job: ModelJob, *, limit: int) -> list[int]:
 # --- Reading what a method wrote ------------------------------------------------------------------
 
 
+def list_trials(item: JobItem, viewer: Viewer, **place: int) -> list[CodeTrial]:
+    """People's runs of the item's code that this person may see, oldest first."""
+    rows = CodeTrial.objects.filter(item=item, **place).select_related("author").order_by("pk")
+    return list(rows if viewer.sees_others else rows.filter(author=viewer.user_id))
+
+
+def show_trials(trials: Iterable[CodeTrial], analysis: str) -> list[TrialView]:
+    """Runs beside the analysis that their sample's model wrote."""
+    return [TrialView(trial, _compare_analysis(analysis, trial.analysis)) for trial in trials]
+
+
+def _compare_analysis(written: str, changed: str) -> TextDiff | None:
+    if not changed or max(len(written), len(changed)) > MOST_COMPARED:
+        return None
+    return diff_text(written, changed)
+
+
+def _find_analysis(samples: Sequence[SampleView], sample: int) -> str:
+    return next((one.analysis for one in samples if one.sample == sample), "")
+
+
 def _group_trials(
-    item: JobItem, position: int | None
-) -> dict[int, dict[tuple[int, int], list[CodeTrial]]]:
-    rows = CodeTrial.objects.filter(item=item).select_related("author").order_by("pk")
-    if position is not None:
-        rows = rows.filter(position=position)
-    grouped: dict[int, dict[tuple[int, int], list[CodeTrial]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for trial in rows:
+    item: JobItem, position: int | None, viewer: Viewer
+) -> dict[int, dict[Place, list[CodeTrial]]]:
+    place = {} if position is None else {"position": position}
+    grouped: dict[int, dict[Place, list[CodeTrial]]] = defaultdict(lambda: defaultdict(list))
+    for trial in list_trials(item, viewer, **place):
         grouped[trial.position][trial.sample, trial.block].append(trial)
     return grouped
+
+
+def group_ratings(
+    item: JobItem, position: int | None, viewer: Viewer
+) -> dict[int, dict[int, SampleRatings]]:
+    """What is thought of the samples of each step, as far as this person may know: of others only
+    where they have said their own word.
+    """
+    rows = RationaleRating.objects.filter(item=item).order_by("pk")
+    if position is not None:
+        rows = rows.filter(position=position)
+    said: dict[int, dict[int, list[RationaleRating]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        said[row.position][row.sample].append(row)
+    return {
+        position: {sample: _sum_up_ratings(rows, viewer) for sample, rows in samples.items()}
+        for position, samples in said.items()
+    }
+
+
+def _sum_up_ratings(rows: Sequence[RationaleRating], viewer: Viewer) -> SampleRatings:
+    own = [row for row in rows if row.person_id == viewer.user_id]
+    if not own:
+        return NOT_RATED
+    newest = {row.person_id: row.value for row in rows if row.person_id != viewer.user_id}
+    counted = Counter(newest.values())
+    return SampleRatings(
+        own=own[-1],
+        earlier=tuple(reversed(own[:-1])),
+        others=tuple(
+            (value, counted[value]) for value in RationaleRating.Value.values if counted[value]
+        ),
+    )
+
+
+def find_sample_text(row: StepEvidence, sample: int) -> str:
+    """What a sample wrote of the step; "" where it wrote nothing, or where it is gone."""
+    detail = read_detail(row)
+    if isinstance(detail, str) or row.kind not in (GENPRM, *score_views.KINDS):
+        return ""
+    if row.kind == GENPRM:
+        written = [_parse_sample(data) for data in list_of(detail.get("samples"))]
+        return next((one.text or one.analysis for one in written if one.sample == sample), "")
+    said = parse_scores(row.summary, detail)
+    return next((one.text for one in said.written if one.sample == sample), "")
 
 
 def _parse_sample(data: Any) -> SampleView:

@@ -1,4 +1,4 @@
-"""What methods found step by step, as an evidence panel for the pages of labelling."""
+"""What methods found step by step, and who checks equalities, for the pages of labelling."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from labeling.access import Capability, capabilities_of
-from labeling.models import Solution, User
+from labeling.models import Project, Solution, User
 from labeling.selectors.review import list_steps
 from modeljobs.evidence_views import EvidenceView, StepRow, list_evidence, list_sources
 from modeljobs.models import StepEvidence
 from modeljobs.rollout_views import WHOLE
+from modeljobs.services.equalities import may_ask
 from modeljobs.services.reveals import PANEL
 
 
@@ -30,6 +31,9 @@ class StepEvidencePanel:
 
     def find_open_url(self, *, assignment_id: int) -> str:
         return reverse("modeljobs:assignment-evidence", args=[assignment_id])
+
+    def find_solution_url(self, *, solution_id: int) -> str:
+        return reverse("modeljobs:solution-evidence", args=[solution_id])
 
     def render_solution(self, *, solution: Solution, user: User) -> SafeString:
         sources = list_sources(solution.pk)
@@ -50,4 +54,18 @@ class StepEvidencePanel:
         )
 
 
+class AlgebraDesk:
+    """See `labeling.panels.EqualityDesk`."""
+
+    def find_assignment_url(self, *, assignment_id: int) -> str:
+        return reverse("modeljobs:assignment-equalities", args=[assignment_id])
+
+    def find_item_url(self, *, item_id: int) -> str:
+        return reverse("modeljobs:item-equalities", args=[item_id])
+
+    def may_ask(self, *, user: User, project: Project) -> bool:
+        return may_ask(user, project)
+
+
 step_evidence_panel = StepEvidencePanel()
+equality_desk = AlgebraDesk()

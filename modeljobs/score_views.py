@@ -23,8 +23,19 @@ class ScoreView:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredSample:
+    """What a generative critic wrote, and its verdict on this step; None where it gives none."""
+
+    sample: int
+    text: str
+    verdict: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredView:
-    """What a PRM or a critic says of a step. `reason` says why there is no score."""
+    """What a PRM or a critic says of a step. `reason` says why there is no score. Samples are those
+    that kept a text.
+    """
 
     scores: tuple[ScoreView, ...]
     decision: bool | None
@@ -34,7 +45,12 @@ class ScoredView:
     token: int | None
     samples: int
     reason: str
-    texts: tuple[str, ...] = ()
+    written: tuple[ScoredSample, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts alone."""
+        return tuple(one.text for one in self.written)
 
 
 def parse_scores(summary: Mapping[str, Any], detail: Mapping[str, Any] | None) -> ScoredView:
@@ -58,9 +74,19 @@ def parse_scores(summary: Mapping[str, Any], detail: Mapping[str, Any] | None) -
         token=whole(summary.get("token")),
         samples=count(summary.get("samples")),
         reason=text(summary.get("reason")),
-        texts=tuple(
-            text(mapping_of(data).get("text"))
-            for data in list_of((detail or {}).get("samples"))
-            if mapping_of(data).get("text")
-        ),
+        written=_parse_samples(summary, detail or {}),
     )
+
+
+def _parse_samples(
+    summary: Mapping[str, Any], detail: Mapping[str, Any]
+) -> tuple[ScoredSample, ...]:
+    verdicts = list_of(summary.get("verdicts"))
+    found = []
+    for place, data in enumerate(map(mapping_of, list_of(detail.get("samples")))):
+        own = whole(data.get("sample"))
+        written = text(data.get("text"))
+        if written:
+            verdict = flag(verdicts[place]) if place < len(verdicts) else None
+            found.append(ScoredSample(place if own is None else own, written, verdict))
+    return tuple(found)

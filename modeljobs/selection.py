@@ -11,7 +11,14 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextFie
 from django.db.models.functions import Cast
 
 from labeling.content import ContentError, parse_content
-from labeling.models import Adjudication, AnnotationRevision, Project, ReviewItem, Solution
+from labeling.models import (
+    Adjudication,
+    AnnotationRevision,
+    Project,
+    ReviewItem,
+    Solution,
+    SourceReport,
+)
 from labeling.records import NoError
 from workbench.errors import InvalidInput
 
@@ -228,7 +235,10 @@ def list_fitting_solutions(
     at, none = AnnotationRevision.FirstErrorState.AT, AnnotationRevision.FirstErrorState.NONE
     fitting = Solution.objects.filter(project=project, n_steps__gt=0, next_versions__isnull=True)
     if not judging:
-        fitting = fitting.exclude(origin=Solution.Origin.INJECTED)
+        wrong = SourceReport.objects.filter(
+            original=OuterRef("pk"), state=SourceReport.State.CONFIRMED
+        )
+        fitting = fitting.exclude(origin=Solution.Origin.INJECTED).filter(~Exists(wrong))
     if not judging or correct_only:
         standing = words.exclude(annotation__solution__in=_list_decided(project))
         fitting = (

@@ -8,11 +8,12 @@ from celery import shared_task
 
 # A worker finds tasks in this module alone; those of other queues stand in modules of their own.
 from modeljobs.engine_tasks import test_engine
+from modeljobs.equality_tasks import check_equality
 from modeljobs.services.workers import find_own_name
 from modeljobs.trial_tasks import run_code_trial
 from modeljobs.writing_tasks import write_file
 
-__all__ = ["run_batch", "run_code_trial", "test_engine", "write_file"]
+__all__ = ["check_equality", "run_batch", "run_code_trial", "test_engine", "write_file"]
 
 
 @shared_task(name="modeljobs.run_batch", bind=True, ignore_result=True)

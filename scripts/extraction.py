@@ -91,8 +91,13 @@ def extract_from_python(source: str, name: str) -> Iterator[Message]:
 
 
 def _looks_up_sentence(call: ast.Call) -> bool:
-    """True where a sentence of the core is asked for, which `extract_sentences` knows."""
-    return isinstance(call.args[0], ast.Name) and call.args[0].id == "SENTENCE"
+    """True where a sentence of the core is asked for, which `extract_sentences` knows, or a word
+    out of a table of constants, where `gettext_noop` has marked it.
+    """
+    asked = call.args[0]
+    if isinstance(asked, ast.Subscript) and isinstance(asked.value, ast.Name):
+        return asked.value.id.isupper()
+    return isinstance(asked, ast.Name) and asked.id == "SENTENCE"
 
 
 def _find_function(function: ast.expr, names: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,19 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
-from labeling.models import ApiToken, Comment, Mention, User
+from labeling.models import ApiToken, Comment, Mention, Ruling, SourceReport, User
+from labeling.selectors.guidance import find_edition
 from labeling.services.comments import add_comment
-from modeljobs.models import CodeTrial, ConsensusRun, FileWriting, ModelJob, ReferenceDoubt
+from labeling.services.guidance import make_ruling
+from labeling.services.reports import report_original
+from modeljobs.models import (
+    CodeTrial,
+    ConsensusRun,
+    EqualityCheck,
+    FileWriting,
+    ModelJob,
+    ReferenceDoubt,
+)
 from tests.labeling.api.helpers import (
     GSM_FILE,
     ROLES,
@@ -29,10 +40,11 @@ from tests.labeling.api.helpers import (
     sign_in,
     with_token,
 )
-from tests.labeling.factories import rating
+from tests.labeling.factories import rating, verdict
+from tests.labeling.training_helpers import ensure_training, find_settled, find_training
 from tests.modeljobs.consensus_rows import ensure_run, give_file
 from tests.modeljobs.counting import add_doubt, ensure_labels
-from tests.modeljobs.web.rows import add_evidence, add_trial
+from tests.modeljobs.web.rows import add_check, add_evidence, add_trial
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -48,6 +60,10 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "schema"): ANYBODY,
     ("get", "docs"): "200 200 200 200 200 302",
     ("get", "me"): ANYBODY,
+    ("get", "keys"): ANYBODY,
+    ("put", "keys"): ANYBODY,
+    ("get", "preferences"): ANYBODY,
+    ("patch", "preferences"): ANYBODY,
     ("get", "formats"): ANYBODY,
     ("get", "tokens"): ANYBODY,
     ("post", "tokens"): "201 201 201 201 201 401",
@@ -59,6 +75,12 @@ MATRIX: dict[tuple[str, str], str] = {
     ("patch", "project"): LEADS,
     ("get", "guidelines"): MEMBERS,
     ("post", "guidelines"): "201 403 403 403 404 401",
+    ("post", "guidelines-read"): MEMBERS,
+    ("get", "rulings"): MEMBERS,
+    ("post", "rulings"): "201 403 403 403 404 401",
+    ("post", "ruling-withdraw"): LEADS,
+    # It is in force: whether one may comes first, then that.
+    ("post", "ruling-restore"): "409 403 403 403 404 401",
     ("get", "taxonomies"): MEMBERS,
     ("post", "taxonomies"): "201 403 403 403 404 401",
     ("post", "taxonomy-use"): LEADS,
@@ -100,6 +122,23 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "annotations"): MEMBERS,
     ("get", "annotation"): HIS_OWN,
     ("post", "annotation-revise"): "404 201 404 404 404 401",
+    ("get", "own-work"): "200 200 403 403 404 401",
+    # Training: the world's round is the annotator's; its set is the lead's.
+    ("get", "training-items"): LEADS,
+    ("post", "training-items"): "201 403 403 403 404 401",
+    ("post", "training-choose"): "201 403 403 403 404 401",
+    ("patch", "training-item"): LEADS,
+    ("delete", "training-item"): "204 403 403 403 404 401",
+    ("post", "training-put-back"): LEADS,
+    ("post", "training-move"): LEADS,
+    ("post", "training-let-in"): LEADS,
+    ("post", "training-take-back"): "200 403 404 404 404 401",
+    ("get", "training-rounds"): MEMBERS,
+    ("post", "training-rounds"): "201 201 403 403 404 401",
+    ("get", "training-round"): "200 200 404 404 404 401",
+    ("get", "training-answer"): HIS_OWN,
+    ("post", "training-answer"): "404 201 404 404 404 401",
+    ("post", "training-reveal"): HIS_OWN,
     # Comments: the world's one is the annotator's, on the item that he holds, and names the lead.
     ("get", "comments"): MEMBERS,
     ("post", "comments"): "201 201 201 201 404 401",
@@ -116,6 +155,11 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "dispute"): "200 403 200 403 404 401",
     ("post", "dispute-open"): "200 403 200 403 404 401",
     ("post", "dispute-decide"): "201 403 201 403 404 401",
+    # Originals that were reported: the world's one is open.
+    ("get", "source-reports"): "200 403 200 403 404 401",
+    ("get", "source-report"): "200 403 200 403 404 401",
+    ("post", "source-report-decide"): "200 403 200 403 404 401",
+    ("post", "source-report-reopen"): "409 403 409 403 404 401",
     # In and out
     ("get", "imports"): "200 403 403 200 404 401",
     ("post", "imports"): "201 403 403 201 404 401",
@@ -174,6 +218,15 @@ MATRIX: dict[tuple[str, str], str] = {
     ("get", "job-item-trials"): BROWSERS,
     ("get", "code-trial"): BROWSERS,
     ("post", "job-item-trials"): "201 403 201 403 404 401",
+    ("get", "job-item-rationales"): BROWSERS,
+    ("post", "job-item-rationales"): "201 403 201 403 404 401",
+    ("get", "job-rationales"): "200 403 403 200 404 401",
+    ("get", "job-rationales-tally"): "200 403 403 200 404 401",
+    # Equalities: of one's own item once a step is judged, else for those who browse and decide.
+    ("post", "assignment-equalities"): "404 409 404 404 404 401",
+    ("get", "item-equalities"): BROWSERS,
+    ("post", "item-equalities"): "201 403 201 403 404 401",
+    ("get", "equality-check"): "200 404 200 200 404 401",
     # Sealed until this item is submitted: whose it is comes first, then that.
     ("post", "assignment-evidence"): "404 409 404 404 404 401",
 }
@@ -207,7 +260,11 @@ READ_SCOPES: dict[str, str] = {
     "issues": "read import",
     "issues-file": "read import",
     "job": "read jobs",
+    "equality-check": "read annotate",
     "job-item-evidence": "read jobs annotate",
+    "job-item-rationales": "read jobs annotate",
+    "job-rationales": "read jobs",
+    "job-rationales-tally": "read jobs",
     "job-item-trials": "read jobs annotate",
     "job-items": "read jobs",
     "job-labels": "read jobs",
@@ -215,10 +272,13 @@ READ_SCOPES: dict[str, str] = {
     "job-reading-file": "export",
     "job-readings": "read jobs",
     "jobs": "read jobs",
+    "keys": "read annotate import export jobs admin",
     "me": "read annotate import export jobs admin",
     "members": "admin",
     "mentions": "read annotate",
     "methods": "read jobs",
+    "preferences": "read annotate import export jobs admin",
+    "own-work": "read annotate",
     "progress": "read annotate",
     "project": "read annotate import export jobs admin",
     "projects": "read annotate import export jobs admin",
@@ -226,17 +286,26 @@ READ_SCOPES: dict[str, str] = {
     "release-file": "export",
     "releases": "read export",
     "root": "read annotate import export jobs admin",
+    "rulings": "read annotate",
     "schema": "read annotate import export jobs admin",
+    "source-report": "read annotate",
+    "source-reports": "read annotate",
     "sources": "read import export",
     "taxonomies": "read annotate import export jobs admin",
     "tokens": "read annotate import export jobs admin",
+    "training-answer": "read annotate",
+    "training-round": "read annotate",
+    "training-rounds": "read annotate",
     "writing": "read export",
     "yields": "read jobs",
 }
 WRITE_SCOPES: dict[str, str] = {
     "annotation-revise": "annotate",
     "assignment-draft": "annotate",
+    "assignment-equalities": "annotate",
     "assignment-evidence": "annotate",
+    "item-equalities": "annotate",
+    "job-item-rationales": "jobs annotate",
     "assignment-heartbeat": "annotate",
     "assignment-reveal": "annotate",
     "assignment-skip": "annotate",
@@ -254,6 +323,7 @@ WRITE_SCOPES: dict[str, str] = {
     "dispute-open": "annotate",
     "doubt-decide": "annotate",
     "doubt-reopen": "annotate",
+    "guidelines-read": "annotate",
     "imports": "import",
     "item-claim": "annotate",
     "job-cancel": "jobs",
@@ -268,11 +338,18 @@ WRITE_SCOPES: dict[str, str] = {
     "job-retry": "jobs",
     "job-start": "jobs",
     "jobs": "jobs",
+    "keys": "annotate",
     "mention-seen": "annotate",
+    "preferences": "annotate",
     "releases": "export",
     "source": "import",
+    "source-report-decide": "annotate",
+    "source-report-reopen": "annotate",
     "token": "",
     "tokens": "",
+    "training-answer": "annotate",
+    "training-reveal": "annotate",
+    "training-rounds": "annotate",
 }
 
 
@@ -332,7 +409,9 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
         "engine_id": world.engine.pk,
         "job_id": world.job.pk,
     }
-    if name in ("job-item-evidence", "job-item-trials", "code-trial"):
+    check = EqualityCheck.objects.order_by("pk").first()
+    values["check_id"] = check.pk if check else 1
+    if name in ("job-item-evidence", "job-item-trials", "job-item-rationales", "code-trial"):
         # A world of another test may hold no run of code: there is none of this id then.
         trial = CodeTrial.objects.first()
         item = trial.item if trial else world.job.items.order_by("pk")[0]
@@ -344,6 +423,10 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
     values["comment_id"] = comment.pk if comment else 1
     mention = Mention.objects.order_by("pk").first()
     values["mention_id"] = mention.pk if mention else 1
+    ruling = Ruling.objects.order_by("pk").first()
+    values["ruling_id"] = ruling.pk if ruling else 1
+    report = SourceReport.objects.order_by("pk").first()
+    values["report_id"] = report.pk if report else 1
     doubt = ReferenceDoubt.objects.order_by("pk").first()
     values["doubt_id"] = doubt.pk if doubt else 1
     writing = FileWriting.objects.order_by("pk").first()
@@ -351,6 +434,7 @@ def build_arguments(name: str, world: World) -> dict[str, Any]:
     if name.startswith("consensus"):
         run = ConsensusRun.objects.order_by("pk").first()
         values["consensus_id"] = run.pk if run else 1
+    values |= find_training()
     pattern = next(pattern for _method, pattern in iterate_endpoints() if pattern.name == name)
     return {key: values[key] for key in pattern.pattern.converters}
 
@@ -359,10 +443,19 @@ RIGHT = rating("correct", "correct", "correct")
 
 Body = Callable[[World], Any]
 BODIES: dict[tuple[str, str], Body] = {
+    ("put", "keys"): lambda w: {"keys": {"problem": ["q"]}},
+    ("patch", "preferences"): lambda w: {"single_keys": True},
     ("post", "tokens"): lambda w: {"name": "script", "scopes": ["read"], "days": 7},
     ("post", "projects"): lambda w: {"slug": "geometry", "name": "Geometry"},
     ("patch", "project"): lambda w: {"version": w.project.version, "overlap": 3},
     ("post", "guidelines"): lambda w: {"text": "Be kind.", "version": w.project.guideline_version},
+    ("post", "guidelines-read"): lambda w: asdict(find_edition(w.project)),
+    ("post", "rulings"): lambda w: {
+        "question": "Is a rounding a mistake?",
+        "answer": "No.",
+        "error_type": "deception",
+        "translations": {"zh-hans": {"question": "算吗？", "answer": "不算。"}},
+    },
     ("post", "taxonomies"): lambda w: {
         "content": w.project.taxonomy.content,
         "taxonomy": w.project.taxonomy_id,
@@ -397,6 +490,16 @@ BODIES: dict[tuple[str, str], Body] = {
         "content": RIGHT,
         "reason": "I looked again.",
     },
+    ("post", "training-items"): lambda w: {"items": [find_settled(w.project)]},
+    ("patch", "training-item"): lambda w: {"explanation": "$2+2=4$."},
+    ("post", "training-move"): lambda w: {"later": True},
+    ("post", "training-let-in"): lambda w: {"member": w.member.pk, "reason": "Knows the job."},
+    ("post", "training-answer"): lambda w: {
+        "idempotency_key": new_key(),
+        "content": verdict(),
+        "active_ms": 1000,
+    },
+    ("post", "training-reveal"): lambda w: {"blind_first_error": {"none": True}},
     ("post", "comments"): lambda w: {
         "item": w.item.pk,
         "text": "Is this a rounding?",
@@ -409,6 +512,7 @@ BODIES: dict[tuple[str, str], Body] = {
         "content": RIGHT,
         "reason": "Every step follows.",
     },
+    ("post", "source-report-decide"): lambda w: {"state": "dismissed", "reason": "It is right."},
     ("post", "releases"): lambda w: {"name": "second"},
     ("post", "engines"): lambda w: {"name": "Another", "kind": "scripted"},
     ("patch", "engine"): lambda w: {"is_active": False},
@@ -422,6 +526,9 @@ BODIES: dict[tuple[str, str], Body] = {
     ("post", "doubt-decide"): lambda w: {"state": "wrong", "corrected_answer": "5"},
     ("post", "job-item-trials"): lambda w: {"position": 0, "code": "print(2 + 2)"},
     ("post", "assignment-evidence"): lambda w: {"position": 0},
+    ("post", "job-item-rationales"): lambda w: {"position": 0, "value": "sound"},
+    ("post", "assignment-equalities"): lambda w: {"text": "1 + 1 = 2", "position": 0},
+    ("post", "item-equalities"): lambda w: {"text": "1 + 1 = 2", "position": 0},
 }
 
 
@@ -454,12 +561,16 @@ def world(db: None, settings: Settings, tmp_path: Path) -> World:
     assert lead is not None
     add_evidence(item)
     add_trial(item, lead)
+    add_check(world.item, lead)
     ensure_labels(world.project, lead, world.solution)
     add_doubt(world.solution.problem)
     bob = world.people["annotator"]
     assert bob is not None
     add_comment(item=world.item, by=bob, text="?", idempotency_key=uuid.uuid4(), names=[lead.pk])
+    report_original(item=world.sealed.item, reporter=bob)
     give_file(ensure_run(world.job))
+    ensure_training(world.project, lead, bob)
+    make_ruling(project=world.project, by=lead, question="Is it rounded?", answer="No.")
     return world
 
 

@@ -8,11 +8,15 @@ from labeling.api.views import (
     comments,
     data,
     disputes,
+    guidance,
     imports,
     people,
+    preferences,
     projects,
     releases,
+    reports,
     statistics,
+    training,
     work,
 )
 from labeling.api.views.annotations import AnnotationsView, AnnotationView, ReviseView
@@ -36,16 +40,33 @@ PROJECT = "projects/<slug:slug>/"
 ASSIGNMENT = "assignments/<int:assignment_id>/"
 COMMENT = "comments/<int:comment_id>/"
 DISPUTE = "disputes/<int:dispute_id>/"
+REPORT = "source-reports/<int:report_id>/"
+TRAINING_ITEM = "training-items/<int:training_item_id>/"
+TRAINING_ROUND = "training-rounds/<int:round_id>/"
 
 urlpatterns: list[URLPattern] = [
     path("me/", people.MeView.as_view(), name="me"),
+    path("me/keys/", preferences.KeysView.as_view(), name="keys"),
+    path("me/preferences/", preferences.PreferencesView.as_view(), name="preferences"),
     path("tokens/", people.TokensView.as_view(), name="tokens"),
     path("tokens/<int:token_id>/", people.TokenView.as_view(), name="token"),
     path("formats/", releases.FormatsView.as_view(), name="formats"),
     # Projects
     path("projects/", projects.ProjectsView.as_view(), name="projects"),
     path(PROJECT, projects.ProjectView.as_view(), name="project"),
-    path(f"{PROJECT}guidelines/", projects.GuidelinesView.as_view(), name="guidelines"),
+    path(f"{PROJECT}guidelines/", guidance.GuidelinesView.as_view(), name="guidelines"),
+    path(f"{PROJECT}guidelines/read/", guidance.ReadingView.as_view(), name="guidelines-read"),
+    path(f"{PROJECT}rulings/", guidance.RulingsView.as_view(), name="rulings"),
+    path(
+        "rulings/<int:ruling_id>/withdraw/",
+        guidance.WithdrawRulingView.as_view(),
+        name="ruling-withdraw",
+    ),
+    path(
+        "rulings/<int:ruling_id>/restore/",
+        guidance.RestoreRulingView.as_view(),
+        name="ruling-restore",
+    ),
     path(f"{PROJECT}taxonomies/", projects.TaxonomiesView.as_view(), name="taxonomies"),
     path(
         f"{PROJECT}taxonomies/<int:taxonomy_id>/use/",
@@ -99,6 +120,41 @@ urlpatterns: list[URLPattern] = [
         ReviseView.as_view(),
         name="annotation-revise",
     ),
+    path(f"{PROJECT}me/", training.OwnWorkView.as_view(), name="own-work"),
+    # Training
+    path(f"{PROJECT}training/items/", training.TrainingItemsView.as_view(), name="training-items"),
+    path(
+        f"{PROJECT}training/choose/", training.TrainingChooseView.as_view(), name="training-choose"
+    ),
+    path(
+        f"{PROJECT}training/rounds/", training.TrainingRoundsView.as_view(), name="training-rounds"
+    ),
+    path(
+        f"{PROJECT}training/let-in/", training.TrainingLetInView.as_view(), name="training-let-in"
+    ),
+    path(TRAINING_ITEM, training.TrainingItemView.as_view(), name="training-item"),
+    path(
+        f"{TRAINING_ITEM}put-back/",
+        training.TrainingPutBackView.as_view(),
+        name="training-put-back",
+    ),
+    path(f"{TRAINING_ITEM}move/", training.TrainingMoveView.as_view(), name="training-move"),
+    path(TRAINING_ROUND, training.TrainingRoundView.as_view(), name="training-round"),
+    path(
+        f"{TRAINING_ROUND}take-back/",
+        training.TrainingTakeBackView.as_view(),
+        name="training-take-back",
+    ),
+    path(
+        f"{TRAINING_ROUND}items/<int:place>/",
+        training.TrainingAnswerView.as_view(),
+        name="training-answer",
+    ),
+    path(
+        f"{TRAINING_ROUND}items/<int:place>/reveal/",
+        training.TrainingRevealView.as_view(),
+        name="training-reveal",
+    ),
     # Comments
     path(f"{PROJECT}comments/", comments.CommentsView.as_view(), name="comments"),
     path(COMMENT, comments.CommentView.as_view(), name="comment"),
@@ -113,6 +169,11 @@ urlpatterns: list[URLPattern] = [
     path(DISPUTE, disputes.DisputeView.as_view(), name="dispute"),
     path(f"{DISPUTE}open/", disputes.OpenDisputeView.as_view(), name="dispute-open"),
     path(f"{DISPUTE}decide/", disputes.DecideView.as_view(), name="dispute-decide"),
+    # Originals that were reported
+    path(f"{PROJECT}source-reports/", reports.ReportsView.as_view(), name="source-reports"),
+    path(REPORT, reports.ReportView.as_view(), name="source-report"),
+    path(f"{REPORT}decide/", reports.DecideView.as_view(), name="source-report-decide"),
+    path(f"{REPORT}reopen/", reports.ReopenView.as_view(), name="source-report-reopen"),
     # In and out
     path(f"{PROJECT}imports/", imports.ImportsView.as_view(), name="imports"),
     path("imports/<int:batch_id>/", imports.ImportView.as_view(), name="import"),

@@ -55,7 +55,11 @@ class WordView:
 
 @dataclass(frozen=True, slots=True)
 class RevisionView:
-    """One submission as it was frozen. `first_error` is a position, "none", or "" for unknown."""
+    """One submission as it was frozen. `first_error` is a position, "none", or "" for unknown.
+
+    `replies` answers the questions about another solution, "correct" and "different", where they
+    were asked: "yes", "no" or "unsure".
+    """
 
     number: int
     at: datetime
@@ -72,6 +76,7 @@ class RevisionView:
     after_reveal: bool
     active_ms: int
     edits: int
+    replies: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class DecisionView:
     verdict: str
     first_error: int | str
     words: tuple[WordView, ...]
+    replies: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +283,13 @@ def _person(
         is_imported=annotation.kind == Annotation.Kind.IMPORTED,
         words=read_words(current, n_steps),
         revisions=tuple(
-            _revision(row, content) for row, content in zip(revisions, contents, strict=True)
+            view_revision(row, content) for row, content in zip(revisions, contents, strict=True)
         ),
     )
 
 
-def _revision(row: AnnotationRevision, content: Content) -> RevisionView:
+def view_revision(row: AnnotationRevision, content: Content) -> RevisionView:
+    """A revision as pages show it; `content` is its document, parsed."""
     verdict = content if isinstance(content, VerdictContent) else None
     return RevisionView(
         number=row.number,
@@ -304,7 +311,16 @@ def _revision(row: AnnotationRevision, content: Content) -> RevisionView:
         after_reveal=row.after_reveal,
         active_ms=row.active_ms,
         edits=len(verdict.edits) if verdict else 0,
+        replies=read_replies(content),
     )
+
+
+def read_replies(content: Content) -> dict[str, str]:
+    """What was answered about another solution, by the name of the question."""
+    if not isinstance(content, VerdictContent):
+        return {}
+    given = {"correct": content.correct, "different": content.different}
+    return {name: str(reply) for name, reply in given.items() if reply is not None}
 
 
 def read_words(content: Content, n_steps: int) -> tuple[WordView, ...]:
@@ -386,18 +402,19 @@ def list_decisions(
         .select_related("adjudicator")
         .order_by("created_at", "pk")
     )
-    decisions = []
-    for row in rows:
-        content = parse_content(row.content, n_steps=n_steps)
-        decisions.append(
-            DecisionView(
-                number=row.number,
-                name=row.adjudicator.name,
-                at=row.created_at,
-                reason=row.reason,
-                verdict=str(content.verdict) if isinstance(content, VerdictContent) else "",
-                first_error=_pack_first_error(content.first_error(n_steps)),
-                words=read_words(content, n_steps),
-            )
-        )
-    return decisions
+    return [view_decision(row, n_steps=n_steps) for row in rows]
+
+
+def view_decision(row: Adjudication, *, n_steps: int) -> DecisionView:
+    """A decision as pages show it."""
+    content = parse_content(row.content, n_steps=n_steps)
+    return DecisionView(
+        number=row.number,
+        name=row.adjudicator.name,
+        at=row.created_at,
+        reason=row.reason,
+        verdict=str(content.verdict) if isinstance(content, VerdictContent) else "",
+        first_error=_pack_first_error(content.first_error(n_steps)),
+        words=read_words(content, n_steps),
+        replies=read_replies(content),
+    )

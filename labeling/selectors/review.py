@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,8 +12,14 @@ from django.db.models import BigIntegerField
 from django.utils.translation import get_language
 
 from labeling.alignment import StepPair, TextDiff, align_steps, diff_text
-from labeling.blinding import Blinding, Evidence, evidence_state, is_claim_open
-from labeling.content import pack_first_error
+from labeling.blinding import (
+    Blinding,
+    Evidence,
+    EvidenceState,
+    evidence_state,
+    is_claim_open,
+)
+from labeling.content import pack_first_error, parse_first_error
 from labeling.models import (
     Assignment,
     Draft,
@@ -27,6 +34,7 @@ from labeling.models import (
 from labeling.prepared import Prepared
 from labeling.records import FirstError
 from labeling.selectors.exposures import find_blind_judgement
+from labeling.selectors.proposals import show_proposal
 from labeling.taxonomies.loader import parse_taxonomy
 from workbench.messages import translate_sentence
 
@@ -92,6 +100,10 @@ class Workspace:
     draft_version: int
     draft: dict[str, Any]
     evidence: str
+    # Active time so far, as the draft has it; None where there is none.
+    activity: dict[str, Any] | None = None
+    # A machine's labels to be confirmed, where this person is to see them.
+    proposal: dict[str, Any] | None = None
     # Verifying an injection
     injection_id: int | None = None
     original_question: str = ""
@@ -122,15 +134,17 @@ _steps_of = Prepared(
 )
 
 
-def get_workspace(assignment: Assignment) -> Workspace:
-    """The workspace of an open assignment. Reads only; what was shown is logged by the claim."""
+def get_workspace(assignment: Assignment, *, content: Mapping[str, Any] | None = None) -> Workspace:
+    """The workspace of an assignment. Reads only; what was shown is logged by the claim.
+
+    `content` is what the page starts from, in place of the draft. An assignment that was never
+    saved (project, item and annotator are enough) is nobody's hold on anything: there is no draft,
+    no evidence, and what counts as the blind judgement is what `content` says.
+    """
     item, project = assignment.item, assignment.project
     solution = item.solution
-    person = assignment.annotator
-    draft = _draft_of.first(item=item.pk, person=person.pk)
-    is_injection = item.task == ReviewItem.Task.VERIFY_INJECTION
-    # Nothing else has a claim that could be opened.
-    judged = find_blind_judgement(item=item, person=person) if is_injection else None
+    draft = _find_draft(assignment) if content is None else None
+    judged = _find_judgement(assignment, content or {})
     blinding = blinding_of(project)
     shared: dict[str, Any] = {
         "assignment": assignment,
@@ -143,13 +157,49 @@ def get_workspace(assignment: Assignment) -> Workspace:
             solution.problem.reference_answer if blinding.show_reference_answer else None
         ),
         "draft_version": draft.version if draft else 0,
-        "draft": draft.content if draft else {},
-        "evidence": evidence_state(blinding, judged=judged is not None, submitted=False),
+        "draft": draft.content if draft else dict(content or {}),
+        "proposal": show_proposal(assignment),
+        "activity": (draft.activity or None) if draft else None,
+        "evidence": _find_evidence(assignment, blinding, judged=judged is not None),
     }
+    is_injection = item.task == ReviewItem.Task.VERIFY_INJECTION
     if not is_injection:
         return Workspace(**shared)
     injection = Injection.objects.select_related("original__problem").get(modified=solution)
     return Workspace(**shared, **_injection_parts(injection, shared, judged, blinding))
+
+
+def _is_unsaved(assignment: Assignment) -> bool:
+    number: int | None = assignment.pk
+    return number is None
+
+
+def _find_draft(assignment: Assignment) -> Draft | None:
+    if _is_unsaved(assignment):
+        return None
+    return _draft_of.first(item=assignment.item_id, person=assignment.annotator_id)
+
+
+def _find_judgement(assignment: Assignment, content: Mapping[str, Any]) -> FirstError | None:
+    """What the person said before the claim was opened; None while it is sealed."""
+    if assignment.item.task != ReviewItem.Task.VERIFY_INJECTION:
+        # Nothing else has a claim that could be opened.
+        return None
+    if _is_unsaved(assignment):
+        said = content.get("blind_first_error")
+        return parse_first_error(said) if said else None
+    return find_blind_judgement(item=assignment.item, person=assignment.annotator)
+
+
+def _find_evidence(assignment: Assignment, blinding: Blinding, *, judged: bool) -> EvidenceState:
+    if _is_unsaved(assignment):
+        return "absent"
+    return evidence_state(
+        blinding,
+        judged=judged,
+        submitted=assignment.state == Assignment.State.SUBMITTED,
+        kept_back=assignment.proposal == Assignment.Proposal.BLIND,
+    )
 
 
 def _injection_parts(

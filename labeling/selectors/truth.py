@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from django.db.models import Case, F, JSONField, OuterRef, Q, Subquery, TextField, When
+from django.db.models import Case, F, JSONField, OuterRef, Q, QuerySet, Subquery, TextField, When
 from django.db.models.functions import Cast
 
 from labeling import records
@@ -32,11 +32,15 @@ from labeling.models import (
     Project,
     ReviewItem,
     Solution,
+    SourceReport,
     Step,
 )
 from labeling.records import EMPTY
 
 CHUNK = 1000
+
+# Why what was made from a wrong original is left out.
+ORIGINAL_WRONG = "original is wrong"
 
 Standing = Literal["decided", "agreed", "single"]
 # How an item of each state is settled, if it is.
@@ -105,12 +109,16 @@ def iterate_truth(
 def list_settled(
     project: Project, options: TruthOptions, *, left_out: LeftOut
 ) -> list[tuple[tuple[str, str, str, str], int]]:
-    """(sort key, item id) of every item that is settled, sorted alike on every database."""
+    """(sort key, item id) of every item that is settled, sorted alike on every database.
+
+    What was made from an original that turned out wrong is never among them.
+    """
     items = ReviewItem.objects.filter(project=project, task__in=options.tasks)
     if options.sources:
         items = items.filter(solution__source__name__in=options.sources)
     if not options.include_scripted:
         items = items.exclude(solution__injection__is_scripted=True)
+    items = _leave_out_wrong(items, project, left_out=left_out)
     settled = Q(state__in=[ReviewItem.State.DECIDED, ReviewItem.State.AGREED])
     if options.include_single:
         settled |= Q(
@@ -134,6 +142,19 @@ def list_settled(
             "task",
         )
     )
+
+
+def _leave_out_wrong(
+    items: QuerySet[ReviewItem], project: Project, *, left_out: LeftOut
+) -> QuerySet[ReviewItem]:
+    """The items but those whose original a lead found wrong, which are counted."""
+    confirmed = SourceReport.objects.filter(project=project, state=SourceReport.State.CONFIRMED)
+    wrong = items.filter(solution__injection__original__in=confirmed.values("original"))
+    count = wrong.count()
+    if not count:
+        return items
+    left_out.reasons[ORIGINAL_WRONG] += count
+    return items.exclude(pk__in=wrong.values("pk"))
 
 
 def _build_chunk(

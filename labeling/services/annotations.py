@@ -58,6 +58,7 @@ from labeling.services.assignments import (
     lock_item,
 )
 from labeling.services.audit import record_event, record_exposure
+from labeling.services.reports import note_verdict
 from labeling.states import Gap, SubmissionRules, find_gaps, find_overridden
 from workbench.errors import Conflict, InvalidInput
 
@@ -209,6 +210,7 @@ def submit(
                 now=now,
             )
             Draft.objects.filter(item=item, annotator=assignment.annotator_id).delete()
+            note_verdict(revision)
             reviewing.refresh_item(item, project=project, n_steps=n_steps, now=now)
     except LeaseLost:
         # The other half of a double press may have submitted a moment ago.
@@ -244,6 +246,8 @@ def revise(
     reason: str,
     seen_number: int,
     idempotency_key: uuid.UUID,
+    active_ms: int = 0,
+    step_ms: dict[str, int] | None = None,
     now: datetime | None = None,
 ) -> AnnotationRevision:
     """Add a revision to one's own annotation until the item is decided; the first ones stay."""
@@ -281,7 +285,8 @@ def revise(
             assignment=None,
             project=project,
             idempotency_key=idempotency_key,
-            active_ms=0,
+            active_ms=active_ms,
+            step_ms=step_ms,
             reason=reason.strip(),
             now=now,
         )
@@ -293,6 +298,7 @@ def revise(
             number=revision.number,
             reason=revision.reason,
         )
+        note_verdict(revision)
         reviewing.refresh_item(fresh, project=project, n_steps=item.solution.n_steps, now=now)
     return revision
 

@@ -21,6 +21,7 @@ from labeling.models import Assignment, Draft, Exposure, Membership, Project, Re
 from labeling.prepared import Prepared, Slot
 from labeling.services.audit import record_event
 from labeling.services.proposals import Drawn, draw_proposal
+from labeling.services.screening import require_passed
 from workbench.errors import Conflict, InvalidInput, NotAllowed
 
 LIVE = (Assignment.State.OPEN, Assignment.State.SUBMITTED)
@@ -70,6 +71,7 @@ def _claim(*, user: User, project: Project, now: datetime) -> Assignment | None:
         Membership.Role.LEAD,
     ):
         raise NotAllowed(f"You are not an annotator of {project.name!r}.")
+    require_passed(user, project)
     held = _held_by.first(project=project.pk, user=user.pk)
     if held is not None:
         if held.lease_expires_at > now:
@@ -401,3 +403,35 @@ def count_submitted(*, user: User, project: Project) -> int:
     return Assignment.objects.filter(
         annotator=user, project=project, state=Assignment.State.SUBMITTED
     ).count()
+
+
+_next_items = Prepared(
+    lambda project, user, after: (
+        _waiting_for(user=user, project=project)
+        .select_related("solution__problem")
+        .filter(queue_order__gt=after)
+        .order_by("queue_order")[:1]
+    ),
+    project=_ID,
+    user=_ID,
+    after=_ID,
+)
+
+
+def peek_next(*, held: Assignment) -> ReviewItem | None:
+    """The item that `claim_next` would give to whoever submitted this one now. Takes nothing.
+
+    The same walk from the same place, without a lock: by then it may have come otherwise. None
+    where nothing waits, or where this one is no longer held.
+    """
+    if held.state != Assignment.State.OPEN or held.lease_expires_at <= timezone.now():
+        return None
+    project, user = held.project_id, held.annotator_id
+    membership = Membership.objects.filter(project=project, user=user, is_active=True).first()
+    if membership is None:
+        return None
+    after = membership.queue_cursor
+    item = _next_items.first(project=project, user=user, after=after)
+    if item is None and after:
+        item = _next_items.first(project=project, user=user, after=0)
+    return item

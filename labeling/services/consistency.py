@@ -13,7 +13,12 @@ from labeling.queueing import Agreed, Discarded, Waiting
 from labeling.services.annotations import project_ratings, rating_rows
 from labeling.services.assignments import lock_item
 from labeling.services.injections import find_lints, store_lints
-from labeling.services.reviewing import count_free_slots, refresh_item, resolve
+from labeling.services.reviewing import (
+    count_free_slots,
+    is_withdrawn,
+    refresh_item,
+    resolve,
+)
 
 CHUNK = 500
 
@@ -43,17 +48,20 @@ def _check_items(*, repair: bool) -> Iterator[Inconsistency]:
     for item in items.iterator(chunk_size=CHUNK):
         with transaction.atomic():
             locked = lock_item(item.pk)
-            free = count_free_slots(item)
+            out = item.task == ReviewItem.Task.VERIFY_INJECTION and is_withdrawn(item)
+            free = 0 if out else count_free_slots(item)
             if locked.free_slots != free:
                 yield Inconsistency(f"item {item.pk}: free slots", locked.free_slots, free)
                 if repair:
                     ReviewItem.objects.filter(pk=item.pk).update(free_slots=free)
             if locked.state == ReviewItem.State.DECIDED:
                 continue
-            state = _state_of(item)
+            state = str(ReviewItem.State.DISCARDED) if out else _state_of(item)
             if locked.state != state and not item.disputes.filter(kinds=["reopened"]).exists():
                 yield Inconsistency(f"item {item.pk}: state", locked.state, state)
-                if repair:
+                if repair and out:
+                    ReviewItem.objects.filter(pk=item.pk).update(state=state)
+                elif repair:
                     refresh_item(locked)
 
 

@@ -37,6 +37,7 @@ from labeling.demo.annotators import (
     simulate_verdict,
 )
 from labeling.demo.content import DemoContent, DemoInjection, DemoSolution, load_demo_content
+from labeling.demo.guidance import GUIDELINES, RULINGS
 from labeling.models import (
     Annotation,
     Dispute,
@@ -49,6 +50,8 @@ from labeling.models import (
 from labeling.services.adjudications import decide
 from labeling.services.annotations import reveal_claim, submit
 from labeling.services.assignments import claim_item
+from labeling.services.demo_training import add_demo_training
+from labeling.services.guidance import make_ruling
 from labeling.services.importing import ImportOptions, store_records
 from labeling.services.members import add_member
 from labeling.services.projects import create_project, ensure_source
@@ -62,20 +65,6 @@ SEED = 20260101
 DONE_OF_TEN = 6
 STARTED_OF_TEN = 1
 ADJUDICATED_SHARE = 0.6
-GUIDELINES = """\
-Judge each step against the problem and the steps before it.
-
-- **+1** the step is true and moves the solution on.
-- **0** the step is true but adds nothing: it repeats, restates or stalls.
-- **−1** the step is wrong in any part that matters, or cannot be verified.
-
-A step that is wrong only because an earlier one is wrong *follows from an earlier error*. Say so:
-whoever trains on these labels can then count it or not.
-
-When you verify an injection, first find the error yourself. Then the claim opens. Accept it if the
-flagged steps are wrong (or superfluous, for redundancy and circular logic) and the type fits;
-repair it if it points at the wrong steps; reject it if there is no such error.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +100,7 @@ def _build_project(lead: User) -> Project:
         description="Problems of our own and work by three simulated annotators: try anything.",
         is_demo=True,
     )
-    Project.objects.filter(pk=project.pk).update(guidelines=GUIDELINES)
-    project.guideline_versions.update(text=GUIDELINES)
-    project.refresh_from_db()
+    _write_guidance(project, lead)
     _store_content(project, content, lead)
     people = [_join(project, habit) for habit in (CAREFUL, LENIENT, HASTY)]
     judge = _make_user("sim-adjudicator", "Simulated adjudicator")
@@ -121,7 +108,26 @@ def _build_project(lead: User) -> Project:
     truth = _Truth(content)
     _do_work(project, people, truth)
     _settle_disputes(project, judge, truth)
+    add_demo_training(project, lead=lead, content=content)
     return project
+
+
+def _write_guidance(project: Project, lead: User) -> None:
+    """The first version of the guidelines, in every language, and rulings on them."""
+    translations = {code: text for code, text in GUIDELINES.items() if code != "en"}
+    texts = {"guidelines": GUIDELINES["en"], "guideline_translations": translations}
+    Project.objects.filter(pk=project.pk).update(**texts)
+    project.guideline_versions.update(text=GUIDELINES["en"], translations=translations)
+    project.refresh_from_db()
+    for ruling in RULINGS:
+        make_ruling(
+            project=project,
+            by=lead,
+            error_type=ruling.error_type,
+            question=ruling.words["en"]["question"],
+            answer=ruling.words["en"]["answer"],
+            translations={code: words for code, words in ruling.words.items() if code != "en"},
+        )
 
 
 def _store_content(project: Project, content: DemoContent, lead: User) -> None:

@@ -48,6 +48,8 @@ from labeling.models import (
 )
 from labeling.services.annotations import first_error_columns, rating_rows
 from labeling.services.injections import build_links, insert_links, lint_rows
+from labeling.services.ordering import finish_order
+from labeling.services.reports import hold_back
 
 CHUNK = 500
 # A file with a defect in every line must not fill the database.
@@ -187,6 +189,7 @@ def store_records(
             )
         )
         ordinal += len(chunk)
+    finish_order(project)
     return counts
 
 
@@ -586,6 +589,9 @@ class _ChunkWriter:
         Project.objects.filter(pk=project.pk).update(
             next_queue_order=F("next_queue_order") + len(self.places)
         )
+        if self.injected:
+            originals = {original for original, _modified, _record in self.injected}
+            hold_back(project=project, original_ids=originals)
 
 
 # Keys

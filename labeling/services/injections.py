@@ -26,6 +26,8 @@ from labeling.models import (
     StepLink,
 )
 from labeling.selectors.imported import injections_as_records
+from labeling.services.ordering import place_new_items
+from labeling.services.reports import hold_back
 
 LINK_COLUMNS = ("from_solution", "to_solution", "before", "after", "kind")
 # Where made injections are filed: a source of their own, with the terms of what they came from.
@@ -111,6 +113,9 @@ def record_injection(
                 created_at=now,
             )
             Project.objects.filter(pk=project.pk).update(next_queue_order=F("next_queue_order") + 1)
+            hold_back(project=project, original_ids=[original.pk])
+            project.next_queue_order += 1
+            place_new_items(project)
     except IntegrityError:
         # Another worker may have stored the same result a moment ago; anything else is a fault.
         if _find_made(original, claim.error_type, content_hash) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,7 +20,9 @@ from labeling.models import (
     User,
 )
 from labeling.services.audit import record_event
+from labeling.services.languages import check_translations
 from labeling.services.members import pick_pseudonym
+from labeling.services.ordering import reorder_queue
 from labeling.taxonomies.loader import (
     Taxonomy as TaxonomyRecord,
 )
@@ -132,6 +135,9 @@ def update_protocol(
         ).update(
             free_slots=F("free_slots") + project.overlap - F("overlap"), overlap=project.overlap
         )
+    if project.source_order != before.get("source_order", project.source_order):
+        reorder_queue(project)
+        project.refresh_from_db(fields=["next_queue_order"])
     after = {field: getattr(project, field) for field in changes}
     record_event(
         project=project,
@@ -145,16 +151,34 @@ def update_protocol(
 
 
 @transaction.atomic
-def publish_guidelines(*, project: Project, by: User, text: str, seen_version: int) -> Guideline:
-    """Make `text` the guidelines in force; the version before stays readable."""
+def publish_guidelines(
+    *,
+    project: Project,
+    by: User,
+    text: str,
+    seen_version: int,
+    translations: Mapping[str, str] | None = None,
+) -> Guideline:
+    """Make `text` and its translations, by language, the guidelines in force.
+
+    All of them are one version, and the version before stays readable. A language that is not given
+    has no text in it: the earlier one would say something else than `text`.
+    """
+    told = check_translations(translations or {})
     updated = Project.objects.filter(pk=project.pk, guideline_version=seen_version).update(
-        guideline_version=F("guideline_version") + 1, guidelines=text
+        guideline_version=F("guideline_version") + 1,
+        guidelines=text,
+        guideline_translations=told,
     )
     if updated != 1:
         raise Conflict("The guidelines were changed in another window. Look at them again.")
     project.refresh_from_db()
     guideline = Guideline.objects.create(
-        project=project, version=project.guideline_version, text=text, author=by
+        project=project,
+        version=project.guideline_version,
+        text=text,
+        translations=told,
+        author=by,
     )
     record_event(
         project=project,
@@ -162,6 +186,7 @@ def publish_guidelines(*, project: Project, by: User, text: str, seen_version: i
         verb="guidelines.published",
         target=guideline,
         version=guideline.version,
+        languages=sorted(told),
     )
     return guideline
 

@@ -16,6 +16,7 @@ from labeling.models import (
     Dispute,
     Project,
     ReviewItem,
+    SourceReport,
 )
 from labeling.prepared import Prepared
 from labeling.queueing import (
@@ -92,7 +93,8 @@ def refresh_item(
 ) -> Resolution:
     """Bring a locked item's cached state up to its annotations, opening or closing its dispute.
 
-    An adjudicated item stays decided: later words do not undo a decision.
+    An adjudicated item stays decided: later words do not undo a decision. One whose original was
+    found wrong stays out of the queue until that is undone.
     """
     now = now or timezone.now()
     words = _load_words(item)
@@ -102,6 +104,8 @@ def refresh_item(
         project=project or item.project,
         n_steps=item.solution.n_steps if n_steps is None else n_steps,
     )
+    if item.state == ReviewItem.State.DISCARDED and is_withdrawn(item):
+        return resolution
     agreed = words[resolution.index].revision_id if isinstance(resolution, Agreed) else None
     was_waiting = item.state == ReviewItem.State.WAITING
     if isinstance(resolution, Waiting):
@@ -155,8 +159,24 @@ def _close_dispute(item: ReviewItem, *, now: datetime) -> None:
     )
 
 
+def is_withdrawn(item: ReviewItem) -> bool:
+    """Did a lead take the item out of the queue, because its original is wrong?"""
+    reports = SourceReport.objects.filter(
+        original__injections_made_from_it__modified=item.solution_id,
+        state=SourceReport.State.CONFIRMED,
+    )
+    return any(
+        entry["item"] == item.pk
+        for entries in reports.values_list("withdrawn_items", flat=True)
+        for entry in entries
+    )
+
+
 def count_free_slots(item: ReviewItem) -> int:
-    """What `free_slots` must be: the overlap less the live assignments."""
+    """What `free_slots` must be: the overlap less the live assignments.
+
+    Of an item that a lead took out of the queue it must be 0: see `is_withdrawn`.
+    """
     live = item.assignments.filter(
         state__in=[Assignment.State.OPEN, Assignment.State.SUBMITTED]
     ).count()

@@ -66,7 +66,7 @@ def send_to_people(
     if not reason:
         raise InvalidInput("Say why these solutions go to people.", field="reason")
     wanted = list(dict.fromkeys(solution_ids))
-    locked = _lock_queue(project)
+    locked = lock_queue(project)
     _check_solutions(locked, wanted)
     known, movable = _find_items(wanted)
     new = [solution_id for solution_id in wanted if solution_id not in known]
@@ -86,7 +86,7 @@ def send_to_people(
     return Routed(len(new), len(late), len(wanted) - len(new) - len(late))
 
 
-def _lock_queue(project: Project) -> Project:
+def lock_queue(project: Project) -> Project:
     """The project and everybody's walk through its queue, held until the transaction ends.
 
     An import locks the project and a claim its membership before they touch an item, so nobody
@@ -147,7 +147,7 @@ def _fill_head(
     # What is moved keeps its order and its gaps: all of it goes down by the same number, so that
     # one statement moves many and no two meet on the way.
     span = max(orders) - min(orders) + 1 if orders else 0
-    floor, lifted = _make_room(project, len(new) + span)
+    floor, lifted = make_room(project, len(new) + span)
     if orders:
         down = max(orders) + lifted - floor + 1
         for some in _chunk([place.item_id for place in late]):
@@ -167,7 +167,7 @@ def _fill_head(
     )
 
 
-def _make_room(project: Project, places: int) -> tuple[int, int]:
+def make_room(project: Project, places: int) -> tuple[int, int]:
     """The lowest place taken, with as many free above zero below it; how far all was moved up.
 
     A walk begins at zero, so no place may lie below it.

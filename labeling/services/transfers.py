@@ -33,6 +33,7 @@ from labeling.services.importing import (
     key_record,
     store_chunk,
 )
+from labeling.services.ordering import finish_order
 from workbench.errors import InvalidInput
 
 PIECE = 1024 * 1024
@@ -297,6 +298,7 @@ class _Reader:
 
     def _finish(self, state: str, error: str) -> None:
         batch = self.batch
+        finish_order(batch.project)
         ImportBatch.objects.filter(pk=batch.pk).update(
             state=state, error=error, finished_at=timezone.now()
         )

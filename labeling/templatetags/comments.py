@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from labeling.comment_rules import MAX_TEXT
 from labeling.models import Comment, User
-from labeling.selectors.comments import PanelView, count_unseen, get_panel
+from labeling.selectors.comments import PanelView, count_open, count_unseen, get_panel
 from labeling.selectors.dossiers import ItemView
 
 register = template.Library()
@@ -56,13 +56,27 @@ def comments_link(context: Context) -> dict[str, Any]:
 
 
 @register.inclusion_tag("labeling/_comments_button.html", takes_context=True)
-def comments_button(context: Context, what: str, number: int) -> dict[str, Any]:
+def comments_button(
+    context: Context, what: str, number: int, is_icon: bool = False
+) -> dict[str, Any]:
     """What opens the comments beside one's work: `{% comments_button "assignment" 7 %}`.
 
     `_comments_panel.html`, included outside of any form with the same `comments_url`, is what it
-    opens; without script it is a link to the page.
+    opens; without script it is a link to the page. The item is the context's.
     """
-    return {"comments_url": reverse(PLACES[what], args=[number])}
+    return {
+        "comments_url": reverse(PLACES[what], args=[number]),
+        "n_open": _count_open(context),
+        "is_icon": is_icon,
+    }
+
+
+def _count_open(context: Context) -> int:
+    """The open threads of the page's item, of which a page of work has only a few facts."""
+    user, item = context.get("user"), context.get("item")
+    if not isinstance(user, User) or user.pk is None or item is None:
+        return 0
+    return count_open(item["id"] if isinstance(item, Mapping) else item.pk, user)
 
 
 @register.simple_tag

@@ -309,6 +309,7 @@ def left_out_word(reason: str) -> str:
         f"outcome is {Outcome.BAD_PROBLEM}": _("Bad problem"),
         f"verdict is {VerdictValue.UNSURE}": _("Unsure"),
         f"verdict is {VerdictValue.BAD_PROBLEM}": _("Bad problem"),
+        "original is wrong": _("The original is wrong"),
         "blocking lints": _("Blocking lints"),
     }.get(reason, reason)
 

@@ -8,21 +8,26 @@ goes through `{% math %}` or auto-escaping; nothing is marked safe that no templ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
+from django.core.files.storage import storages
 from django.core.paginator import Page
 from django.forms.boundfield import BoundField
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 register = template.Library()
 
 SPRITE = "labeling/icons/sprite.svg"
+SILENT = SafeString(' aria-hidden="true"')
 THEMES = ("light", "dark")
 MATH_ELEMENTS = ("span", "div", "p", "dd", "td", "th", "li")
 
@@ -33,22 +38,19 @@ MATH_ELEMENTS = ("span", "div", "p", "dd", "td", "th", "li")
 @register.simple_tag
 def sprite_url() -> str:
     """The address of the icons, for scripts: `<html data-sprite="{% sprite_url %}">`."""
-    return static(SPRITE)
+    return _find_url(storages["staticfiles"], SPRITE)
+
+
+@lru_cache(maxsize=8)
+def _find_url(storage: object, path: str) -> str:
+    """The address of a static file, looked up once for each storage: a page asks 150 times."""
+    return static(path)
 
 
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """An icon. Beside words it is silent; alone, it needs a label: `{% icon "flag" %}`."""
-    if label:
-        return format_html(
-            '<svg class="i" role="img" aria-label="{}"><use href="{}#{}"/></svg>',
-            label,
-            static(SPRITE),
-            name,
-        )
-    return format_html(
-        '<svg class="i" aria-hidden="true"><use href="{}#{}"/></svg>', static(SPRITE), name
-    )
+    return _draw(sprite_url(), name, label, "i", None)
 
 
 @register.simple_tag
@@ -62,36 +64,38 @@ def mark(
     symbol = "none" if value is None else str(value)
     words = rating_words(symbol) if label is None else label
     classes = "mark" + (" mark--s" if small else "") + (" mark--machine" if machine else "")
-    if words:
-        return format_html(
-            '<svg class="{}" data-v="{}" role="img" aria-label="{}"><use href="{}#m-{}"/></svg>',
-            classes,
-            symbol,
-            words,
-            static(SPRITE),
-            symbol,
-        )
+    return _draw(sprite_url(), f"m-{symbol}", words, classes, symbol)
+
+
+# The same few on every page, and on a page of work a hundred of them.
+@lru_cache(maxsize=1024)
+def _draw(sprite: str, name: str, label: str, classes: str, value: str | None) -> SafeString:
     return format_html(
-        '<svg class="{}" data-v="{}" aria-hidden="true"><use href="{}#m-{}"/></svg>',
+        '<svg class="{}"{}{}><use href="{}#{}"/></svg>',
         classes,
-        symbol,
-        static(SPRITE),
-        symbol,
+        "" if value is None else format_html(' data-v="{}"', value),
+        format_html(' role="img" aria-label="{}"', label) if label else SILENT,
+        sprite,
+        name,
     )
+
+
+# Marked here, put into the reader's language where they are shown: one look-up for each.
+RATING_WORDS = {
+    "1": gettext_noop("+1, correct"),
+    "0": gettext_noop("0, neutral"),
+    "-1": gettext_noop("−1, wrong"),
+    "unsure": gettext_noop("unsure"),
+    "none": gettext_noop("not judged yet"),
+    "skip": gettext_noop("not judged"),
+}
 
 
 @register.filter
 def rating_words(value: object) -> str:
     """A rating in words: "+1, correct"."""
-    words = {
-        "1": _("+1, correct"),
-        "0": _("0, neutral"),
-        "-1": _("−1, wrong"),
-        "unsure": _("unsure"),
-        "none": _("not judged yet"),
-        "skip": _("not judged"),
-    }
-    return words.get(str(value), str(value))
+    symbol = str(value)
+    return _(RATING_WORDS[symbol]) if symbol in RATING_WORDS else symbol
 
 
 @register.filter
@@ -141,7 +145,13 @@ def badge(text: object, tone: str = "", icon: str = "") -> dict[str, Any]:
 @register.inclusion_tag("components/_progress.html")
 def progress(done: int, total: int, label: str = "", words: bool = True) -> dict[str, Any]:
     """A bar and its words, "38 of 60"."""
-    return {"done": done, "total": total, "label": label, "words": words}
+    spoken = progress_words(done, total)
+    return {"done": done, "total": total, "label": label, "words": words, "spoken": spoken}
+
+
+def progress_words(done: int, total: int) -> str:
+    """How much of how much, in words."""
+    return _("%(done)s of %(total)s") % {"done": localize(done), "total": localize(total)}
 
 
 @register.inclusion_tag("components/_tile.html")

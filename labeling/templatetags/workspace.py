@@ -9,21 +9,27 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from labeling.alignment import DiffKind, MathSegment, Segment, TextDiff, TextSegment
-from labeling.content import Outcome, RejectCode, Task, VerdictValue
+from labeling.content import Outcome, RejectCode, Reply, Task, VerdictValue
 from labeling.templatetags.script_words import script_words
 from labeling.templatetags.unified_diff import unify
+from labeling.templatetags.workbench_ui import signed
+from labeling.words import OVERRIDE_REASONS
 
 if TYPE_CHECKING:
     from labeling.selectors.disputes import CellView, MatrixRow, PersonView
-    from labeling.selectors.review import ErrorTypeView, StepView
+    from labeling.selectors.reports import ReportView
+    from labeling.selectors.review import ClaimView, ErrorTypeView, StepView
 
 register = template.Library()
 
+# What a person who was asked for the first error, and could not say, is on record with.
+CANNOT_TELL = "cannot tell"
 TERNARY = (1, 0, -1)
 BINARY = (1, -1)
 
@@ -39,6 +45,12 @@ def entry(mapping: Mapping[str, Any] | None, key: str) -> Any:
 def glyph(rating: int) -> str:
     """The name of a rating's quiet icon."""
     return f"g-{rating}"
+
+
+@register.simple_tag
+def key(action: str, sign: str) -> SafeString:
+    """The key of an action of this page: its first one, until help.js writes the person's own."""
+    return format_html('<kbd class="kbd" data-key="{}">{}</kbd>', action, sign)
 
 
 @register.simple_tag
@@ -72,15 +84,24 @@ def js_strings() -> SafeString:
 
 @register.inclusion_tag("components/_rating.html")
 def rating_control(
-    name: str, value: int | None, legend: str, view: str, disabled: bool = False
+    name: str,
+    value: int | None,
+    legend: str,
+    view: str,
+    disabled: bool = False,
+    proposed: int | None = None,
 ) -> dict[str, Any]:
-    """The radios of one rating: +1, 0, −1, or without the 0 in the binary view."""
+    """The radios of one rating: +1, 0, −1, or without the 0 in the binary view.
+
+    What a machine proposed is drawn at its option in the machine's colour, and chosen by nobody.
+    """
     return {
         "name": name,
         "value": value,
         "legend": legend,
         "options": BINARY if view == "binary" else TERNARY,
         "disabled": disabled,
+        "proposed": proposed,
     }
 
 
@@ -92,18 +113,28 @@ def rating_rows(
     steps: Iterable[StepView],
     content: Mapping[str, Any] | None,
     error_types: Iterable[ErrorTypeView],
+    proposal: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """The steps with what the draft says of each, as the page shows them before any script runs."""
+    """The steps with what the draft says of each, as the page shows them before any script runs.
+
+    With a proposal ({"ratings": [-1, 0, 1 or None per step]}) also what a machine says of each.
+    """
     content = content or {}
     labels = {label["position"]: label for label in content.get("steps", ())}
     names = {kind.code: kind.name for kind in error_types}
     stop = _stop_position(content, labels)
+    proposed = proposal["ratings"] if proposal else ()
+    reasons = {one["position"]: one["reason"] for one in content.get("overrides", ())}
+    bulk = frozenset(content.get("bulk", ()))
     return [
         _rating_row(
             step,
             labels.get(step.position, {}),
             names,
             after_stop=stop is not None and step.position > stop,
+            is_bulk=step.position in bulk,
+            proposed=proposed[step.position] if step.position < len(proposed) else None,
+            reason=reasons.get(step.position, ""),
         )
         for step in steps
     ]
@@ -137,6 +168,9 @@ def _rating_row(
     names: Mapping[str, str],
     *,
     after_stop: bool,
+    is_bulk: bool,
+    proposed: int | None,
+    reason: str,
 ) -> dict[str, Any]:
     rating = None if after_stop else rating_of(label)
     unsure = bool(label.get("unsure"))
@@ -148,7 +182,7 @@ def _rating_row(
         picture = str(rating)
     else:
         picture = "unsure" if unsure else "none"
-    return {
+    row = {
         "position": step.position,
         "number": step.number,
         "text": step.text,
@@ -161,10 +195,58 @@ def _rating_row(
         "contributions": contribution_words(),
         "types": ",".join(codes),
         "type_names": type_names,
-        "type_name": type_names[0] if type_names else "",
         "note": label.get("note", ""),
         "after_stop": after_stop,
+        "is_bulk": is_bulk and rating is not None,
+        "proposed": proposed,
+        "is_unconfirmed": proposed is not None and picture == "none",
+        "is_override": None not in (proposed, rating) and proposed != rating,
+        "reason": reason,
     }
+    return row | {"tags": _list_tags(row)}
+
+
+def _list_tags(row: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The words beside a step, the weightiest first, as rate-view.js has them.
+
+    A third would make the row higher than an unrated one; the inspector has them all.
+    """
+    override = _("Overridden") if row["reason"] else _("Say why")
+    candidates = (
+        (row["after_stop"], _("not judged"), "", "", ""),
+        (row["is_unconfirmed"], _("unconfirmed"), "machine", "", ""),
+        (row["is_override"], override, "machine", "", ""),
+        (row["origin"] == "inherited", _("Follows"), "", "", ""),
+        # A step without a rating has no other picture in its row.
+        (row["unsure"], _("Unsure"), "unsure", "", "unsure" if row["rating"] is None else ""),
+        (row["is_bulk"], _("in bulk"), "", "", ""),
+        (row["type_names"], "".join(row["type_names"][:1]), "", "", ""),
+        (row["note"], _("note"), "", "msg", ""),
+    )
+    names = ("text", "tone", "icon", "mark")
+    said = [dict(zip(names, tag, strict=True)) for holds, *tag in candidates if holds]
+    return said[:2]
+
+
+@register.simple_tag
+def proposed_words(rating: int) -> str:
+    """What a machine says of a step that no person has judged yet: "+1 proposed, unconfirmed"."""
+    return _("%(rating)s proposed, unconfirmed") % {"rating": signed(rating)}
+
+
+@register.simple_tag
+def override_reasons(chosen: str = "") -> list[dict[str, Any]]:
+    """Why a person's rating is not the proposed one, in the order of their keys: 4 to 9, then 0."""
+    return [
+        {
+            "value": str(value),
+            "word": str(word),
+            "action": f"why_{value}",
+            "sign": sign,
+            "chosen": value == chosen,
+        }
+        for (value, word), sign in zip(OVERRIDE_REASONS.items(), "4567890", strict=True)
+    ]
 
 
 def contribution_words() -> list[tuple[str, str]]:
@@ -180,6 +262,13 @@ def contribution_words() -> list[tuple[str, str]]:
 # --- Verdicts -----------------------------------------------------------------------------------
 
 
+# Where the action that a key does has another name than the verdict (labeling/preferences.py).
+VERDICT_KEYS = {
+    VerdictValue.UNSURE: "verdict_unsure",
+    VerdictValue.BAD_PROBLEM: "verdict_bad_problem",
+}
+
+
 @register.simple_tag
 def verdict_options(chosen: str = "") -> list[dict[str, Any]]:
     """The verdicts in the order of their keys, 1 to 5."""
@@ -191,7 +280,13 @@ def verdict_options(chosen: str = "") -> list[dict[str, Any]]:
         VerdictValue.BAD_PROBLEM: _("Bad problem"),
     }
     return [
-        {"value": str(value), "word": word, "key": str(key), "chosen": value == chosen}
+        {
+            "value": str(value),
+            "word": word,
+            "key": str(key),
+            "key_of": VERDICT_KEYS.get(value, str(value)),
+            "chosen": value == chosen,
+        }
         for key, (value, word) in enumerate(words.items(), start=1)
     ]
 
@@ -204,9 +299,97 @@ def verdict_word(value: str) -> str:
     )
 
 
+@register.filter
+def claim_kind(claim: ClaimView | None) -> str:
+    """What a claim speaks of: "error", or "solution" where it offers another correct solution and
+    so points at no step; "" while it is sealed.
+    """
+    if claim is None:
+        return ""
+    return "error" if claim.error_positions else "solution"
+
+
+@register.filter
+def solution_questions(content: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The two questions about another solution, each with its answers and what was chosen.
+
+    The keys are those of the verdicts that say as much: 1, 3 and 4.
+    """
+    return [
+        {
+            "name": name,
+            "words": words,
+            "options": [
+                {
+                    "value": str(value),
+                    "word": reply_word(value),
+                    "key": key,
+                    "key_of": verdict,
+                    "chosen": entry(content, name) == value,
+                }
+                for value, key, verdict in (
+                    (Reply.YES, "1", "accept"),
+                    (Reply.NO, "3", "reject"),
+                    (Reply.UNSURE, "4", "verdict_unsure"),
+                )
+            ],
+        }
+        for name, words in (
+            ("correct", _("Is this solution correct?")),
+            ("different", _("Does it really differ from the original?")),
+        )
+    ]
+
+
+@register.filter
+def reply_word(value: str) -> str:
+    """An answer to such a question in a word."""
+    words = {Reply.YES: _("Yes"), Reply.NO: _("No"), Reply.UNSURE: _("Unsure")}
+    return next((word for reply, word in words.items() if reply == value), value)
+
+
+@register.filter
+def given_replies(content: Mapping[str, Any] | None) -> list[str]:
+    """What somebody answered of another solution, in words; [] where they were not asked."""
+    said = []
+    for name, words in (
+        ("correct", _("correct: %(reply)s")),
+        ("different", _("really differs: %(reply)s")),
+    ):
+        reply = entry(content, name)
+        if reply:
+            said.append(words % {"reply": reply_word(reply).lower()})
+    return said
+
+
+@register.simple_tag
+def shown_flags(content: Mapping[str, Any] | None, claim: ClaimView | None) -> list[int]:
+    """The steps that are flagged before a script runs: as the person left them, else as claimed."""
+    if content and "error_positions" in content:
+        return list(content["error_positions"])
+    return list(claim.error_positions) if claim else []
+
+
+@register.simple_tag
+def report_words(report: ReportView) -> str:
+    """What became of a report that an original is wrong, in a sentence."""
+    words = {
+        "open": _("A reviewer reported the original as wrong on %(date)s; a lead will look."),
+        "confirmed": _("The original is wrong: a lead confirmed it on %(date)s."),
+        "dismissed": _("The original was reported as wrong; a lead found it right on %(date)s."),
+    }
+    said = words[report.state] % {"date": date_format(report.at, "MONTH_DAY_FORMAT")}
+    return f"{said} {report.reason}".rstrip()
+
+
+# What speaks of an error step says nothing of another solution.
+_OF_ERRORS = (RejectCode.NOT_AN_ERROR, RejectCode.SELF_ANNOUNCING, RejectCode.IMPLAUSIBLE)
+
+
 @register.simple_tag
 def reject_options(chosen: str = "") -> list[dict[str, Any]]:
-    """Why an injection may be rejected."""
+    """Why an injection may be rejected; `of` is the kind of claim where only one has the reason."""
+    of_solution = {RejectCode.WRONG_TYPE: _("It holds an error")}
     words = {
         RejectCode.NOT_AN_ERROR: _("The flagged step is right"),
         RejectCode.WRONG_TYPE: _("An error, of another kind"),
@@ -217,7 +400,13 @@ def reject_options(chosen: str = "") -> list[dict[str, Any]]:
         RejectCode.OTHER: _("Another reason, in the note"),
     }
     return [
-        {"value": str(value), "word": word, "chosen": value == chosen}
+        {
+            "value": str(value),
+            "word": word,
+            "word_of_solution": of_solution.get(value, ""),
+            "of": "error" if value in _OF_ERRORS else "",
+            "chosen": value == chosen,
+        }
         for value, word in words.items()
     ]
 
@@ -236,6 +425,16 @@ def blind_words(judgement: Mapping[str, Any] | None) -> str:
     if "at" in judgement:
         return _("error at step %(number)s") % {"number": judgement["at"] + 1}
     return _("no error") if judgement.get("none") else _("cannot tell")
+
+
+@register.filter
+def was_asked(judgement: Mapping[str, Any] | None) -> bool:
+    """Was there a first, blind judgement? One who cannot tell was asked; one to whom the claim was
+    shown from the start was not.
+    """
+    if not judgement:
+        return False
+    return bool(judgement.get("unknown", CANNOT_TELL) == CANNOT_TELL)
 
 
 # --- Differences --------------------------------------------------------------------------------

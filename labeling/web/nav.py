@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from labeling.access import Capability, capabilities_of
 from labeling.models import Dispute, Project, User
 from labeling.selectors.comments import count_open_flags
+from labeling.selectors.reports import count_open_reports
 from labeling.web.requests import AuthedRequest
 
 
@@ -33,12 +34,14 @@ class _Part(NamedTuple):
 
 PARTS = (
     _Part("work", gettext_lazy("Work"), "labeling:work", Capability.ANNOTATE),
+    _Part("mine", gettext_lazy("My work"), "labeling:own-work", Capability.ANNOTATE),
     _Part("overview", gettext_lazy("Overview"), "labeling:overview", Capability.VIEW),
     _Part("solutions", gettext_lazy("Solutions"), "labeling:browse", Capability.BROWSE),
     _Part("imports", gettext_lazy("Imports"), "labeling:imports", Capability.IMPORT),
     _Part("jobs", gettext_lazy("Jobs"), "modeljobs:jobs", Capability.VIEW_JOBS),
     _Part("agreement", gettext_lazy("Agreement"), "labeling:agreement", Capability.VIEW_AGREEMENT),
     _Part("disputes", gettext_lazy("Disputes"), "labeling:disputes", Capability.ADJUDICATE),
+    _Part("reports", gettext_lazy("Originals"), "labeling:reports", Capability.ADJUDICATE),
     _Part("comments", gettext_lazy("Comments"), "labeling:comments", Capability.ADJUDICATE),
     _Part("releases", gettext_lazy("Releases"), "labeling:releases", Capability.EXPORT),
     _Part("settings", gettext_lazy("Settings"), "labeling:settings", Capability.MANAGE),
@@ -73,6 +76,8 @@ def _count(name: str, user: User, project: Project) -> int | None:
     """What waits behind a part. Nothing to do is no number to draw the eye."""
     if name == "disputes":
         return _count_disputes(project)
+    if name == "reports":
+        return count_open_reports(project) or None
     return count_open_flags(project, user) or None if name == "comments" else None
 
 
@@ -100,6 +105,8 @@ def build_settings_tabs(project: Project, current: str, *, can_manage: bool) -> 
         ("settings", _("Protocol"), "labeling:settings", True),
         ("guidelines", _("Guidelines"), "labeling:guidelines", False),
         ("taxonomy", _("Error types"), "labeling:taxonomy", False),
+        ("rulings", _("Rulings"), "labeling:rulings", False),
+        ("training", _("Training"), "labeling:training", True),
         ("members", _("Members"), "labeling:members", True),
     ]
     return [

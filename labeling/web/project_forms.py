@@ -1,4 +1,4 @@
-"""Forms about a project: making it, its protocol, its guidelines, its taxonomy."""
+"""Forms about a project: making it, its protocol, its taxonomy."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 
 from labeling.models import Project, Taxonomy
+from labeling.selectors.guidance import name_taxonomy
 from labeling.services.projects import DEFAULT_TAXONOMY
 from labeling.taxonomies.loader import list_builtin, load_builtin
 
 
 def _builtin_taxonomies() -> list[tuple[str, str]]:
-    return [(name, load_builtin(name).title_in("en")) for name in list_builtin()]
+    language = get_language() or "en"
+    return [(name, load_builtin(name).title_in(language)) for name in list_builtin()]
 
 
 class ProjectForm(forms.Form):
@@ -239,25 +241,17 @@ class ProtocolForm(forms.Form):
         return self._bound(self.LEARNING)
 
 
-class GuidelinesForm(forms.Form):
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
-    text = forms.CharField(
-        required=False,
-        max_length=200_000,
-        strip=False,
-        label=gettext_lazy("Text"),
-        help_text=gettext_lazy(
-            "Paragraphs, headings with #, lists, **bold** and *emphasis*; formulas between dollar "
-            "signs."
-        ),
-        widget=forms.Textarea(attrs={"rows": 18}),
-    )
+class TaxonomyField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no generic at run time
+    """A choice of taxonomies, named in the reader's language."""
+
+    def label_from_instance(self, obj: Taxonomy) -> str:
+        return f"{name_taxonomy(obj)} {obj.version}"
 
 
 class UseTaxonomyForm(forms.Form):
     """Another taxonomy, shipped or an earlier version of the project's own, to put in force."""
 
-    taxonomy = forms.ModelChoiceField(
+    taxonomy = TaxonomyField(
         queryset=Taxonomy.objects.none(), label=gettext_lazy("Taxonomy"), empty_label=None
     )
 

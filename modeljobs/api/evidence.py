@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from labeling import access
 from modeljobs import selectors
-from modeljobs.evidence_views import EvidenceView, list_evidence
+from modeljobs.evidence_views import EvidenceView, Viewer, list_evidence
 from modeljobs.models import CodeTrial, JobItem
 from modeljobs.rollout_views import WHOLE, Point, RolloutView, Sight
 from modeljobs.services.reveals import get_evidence_access, open_evidence
@@ -52,18 +52,25 @@ class JobItemQuery(Input):
 
 
 class CodeTrialSerializer(serializers.ModelSerializer[CodeTrial]):
-    """A person's own run of verification code. `output` is what the code printed; `error` is why
-    it was not run to its end.
+    """A person's own version of a model's code and analysis. `output` is what the code printed;
+    `error` is why it was not run to its end.
     """
 
     item = serializers.IntegerField(source="item_id")
     author = serializers.CharField(source="author.name")
     layers = serializers.ListField(child=serializers.CharField())
+    analysis = serializers.CharField(
+        help_text="The analysis as this person puts it; empty where they changed nothing of it."
+    )
+    status = serializers.CharField(
+        help_text='How the code ended; "not_run" where only the analysis was changed.'
+    )
 
     class Meta:
         model = CodeTrial
         fields: tuple[str, ...] = (
-            *("id", "item", "position", "sample", "block", "author", "code", "state", "status"),
+            *("id", "item", "position", "sample", "block", "author", "code", "analysis"),
+            *("state", "status"),
             *("output", "is_truncated", "milliseconds", "layers", "error"),
             *("created_at", "started_at", "finished_at"),
         )
@@ -203,6 +210,14 @@ class ScoreSerializer(serializers.Serializer[object]):
     verdict = serializers.BooleanField(allow_null=True)
 
 
+class ScoredSampleSerializer(serializers.Serializer[object]):
+    """What a generative critic wrote, and its verdict on the step."""
+
+    sample = serializers.IntegerField()
+    text = serializers.CharField()
+    verdict = serializers.BooleanField(allow_null=True)
+
+
 class ScoresSerializer(serializers.Serializer[object]):
     """What a PRM or a critic says of a step."""
 
@@ -215,6 +230,7 @@ class ScoresSerializer(serializers.Serializer[object]):
     samples = serializers.IntegerField()
     reason = serializers.CharField(help_text="Why there is no score; empty where there is one.")
     texts = serializers.ListField(child=serializers.CharField())
+    written = ScoredSampleSerializer(many=True, help_text="The texts with their samples.")
 
 
 class EvidenceSerializer(serializers.Serializer[EvidenceView]):
@@ -238,7 +254,7 @@ class EvidenceSerializer(serializers.Serializer[EvidenceView]):
 
     @extend_schema_field(CodeTrialSerializer(many=True))
     def get_trials(self, view: EvidenceView) -> Any:
-        trials = [trial for group in view.trials.values() for trial in group]
+        trials = [one.trial for group in view.trials.values() for one in group]
         return CodeTrialSerializer(sorted(trials, key=lambda one: one.pk), many=True).data
 
 
@@ -293,7 +309,12 @@ class JobItemEvidenceView(ApiView):
         if allowed.positions is not None:
             shows_answers = allowed.item.job.project.show_reference_answer
             sight = Sight(allowed.positions, shows_answers)
-        found = list_evidence(allowed.item, position=query.get("position"), sight=sight)
+        found = list_evidence(
+            allowed.item,
+            position=query.get("position"),
+            sight=sight,
+            viewer=Viewer(self.user.pk, allowed.sees_others),
+        )
         shown = [view for view in found if allowed.includes(view.position)]
         return Response(EvidenceListSerializer({"results": shown}).data)
 

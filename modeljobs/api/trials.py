@@ -1,4 +1,4 @@
-"""A person's own runs of verification code, over REST."""
+"""A person's own version of a model's code and analysis, over REST."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from rest_framework.response import Response
 from modeljobs.api.evidence import SEE_EVIDENCE, CodeTrialSerializer, EvidenceQuery
 from modeljobs.models import CodeTrial
 from modeljobs.services.reveals import get_evidence_access
-from modeljobs.services.trials import MAX_CODE_CHARS, request_trial
+from modeljobs.services.trials import (
+    MAX_ANALYSIS_CHARS,
+    MAX_CODE_CHARS,
+    keep_analysis,
+    request_trial,
+)
 from workbench.api.pagination import NewestFirst
 from workbench.api.permissions import Scope
 from workbench.api.serializers import MAX_INTEGER, Input, Nothing
@@ -22,7 +27,9 @@ from workbench.errors import NotAllowed, NotFound
 
 
 class NewTrialSerializer(Input):
-    """Code to be run in place of a block, after the blocks before it."""
+    """Code to be run in place of a block, after the blocks before it, and the analysis of its
+    sample as this person would put it. Without code, the analysis alone is kept.
+    """
 
     position = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER)
     sample = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER, default=0)
@@ -32,7 +39,12 @@ class NewTrialSerializer(Input):
         default=0,
         help_text="Which block of the sample, from 0; the one after the last is code of one's own.",
     )
-    code = serializers.CharField(max_length=MAX_CODE_CHARS, trim_whitespace=False)
+    code = serializers.CharField(
+        max_length=MAX_CODE_CHARS, trim_whitespace=False, required=False, allow_null=True
+    )
+    analysis = serializers.CharField(
+        max_length=MAX_ANALYSIS_CHARS, trim_whitespace=False, required=False, allow_null=True
+    )
 
 
 class JobItemTrialsView(ApiView):
@@ -44,20 +56,21 @@ class JobItemTrialsView(ApiView):
 
     @extend_schema(parameters=[EvidenceQuery], responses=CodeTrialSerializer(many=True))
     def get(self, request: Request, job_item_id: int) -> Response:
-        """The runs, newest first."""
+        """The runs, newest first; a reviewer sees their own."""
         query = self.read_query(EvidenceQuery)
         allowed = get_evidence_access(self.user, job_item_id)
         rows = CodeTrial.objects.filter(item=allowed.item, **query).select_related("author")
         if allowed.positions is not None:
-            rows = rows.filter(position__in=allowed.positions)
+            rows = rows.filter(position__in=allowed.positions, author=self.user)
         return self.list_page(rows, CodeTrialSerializer)
 
     @extend_schema(request=NewTrialSerializer, responses={201: CodeTrialSerializer})
     def post(self, request: Request, job_item_id: int) -> Response:
         """Run code in the sandbox of a worker; ask for the run again until its state is final.
 
-        At most one at a time for each person, and ten a minute: `too_many_trials` says when to
-        come back.
+        Without `code` only the changed `analysis` is kept: the run is done at once, with the
+        status `not_run`. At most one run at a time for each person, and ten a minute:
+        `too_many_trials` says when to come back.
         """
         allowed = get_evidence_access(self.user, job_item_id)
         if not allowed.may_run:
@@ -65,7 +78,13 @@ class JobItemTrialsView(ApiView):
         data = self.read(NewTrialSerializer)
         if not allowed.includes(data["position"]):
             raise NotAllowed("The machine evidence on this step is not open to you.")
-        trial = request_trial(item=allowed.item, by=self.user, **data)
+        code, analysis = data.pop("code", None), data.pop("analysis", None)
+        if code is None and analysis is not None:
+            trial = keep_analysis(item=allowed.item, by=self.user, analysis=analysis, **data)
+        else:
+            trial = request_trial(
+                item=allowed.item, by=self.user, code=code or "", analysis=analysis, **data
+            )
         return Response(CodeTrialSerializer(trial).data, status=status.HTTP_201_CREATED)
 
     def finalize_response(
@@ -96,4 +115,6 @@ class CodeTrialView(ApiView):
         allowed = get_evidence_access(self.user, trial.item_id)
         if not allowed.includes(trial.position):
             raise NotAllowed("The machine evidence on this step is not open to you.")
+        if not allowed.sees_others and trial.author_id != self.user.pk:
+            raise NotFound(missing)
         return Response(CodeTrialSerializer(trial).data)

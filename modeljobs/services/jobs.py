@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -23,6 +24,7 @@ from labeling.access import Capability, require
 from labeling.bulk import insert_rows
 from labeling.models import Project, User
 from labeling.services.audit import record_event
+from labeling.services.ordering import finish_order
 from modeljobs import selectors
 from modeljobs.costs import read_prices
 from modeljobs.engines.options import InvalidOptions, validate_options
@@ -368,6 +370,8 @@ def complete_if_done(*, job_id: int, now: datetime) -> bool:
         return False
     _move(job, (State.RUNNING,), State.DONE, verb="done", finished_at=now)
     _keep_tally(job)
+    # What the job made stands at the end of the queue, where the project wants another order.
+    transaction.on_commit(partial(finish_order, job.project), robust=True)
     return True
 
 

@@ -18,7 +18,13 @@ from labeling.models import Assignment, Draft, Exposure, ReviewItem, User
 from labeling.selectors.exposures import find_blind_judgement
 from labeling.selectors.review import blinding_of
 from labeling.services.audit import record_exposure
-from modeljobs.evidence_views import EvidenceView, SourceView, list_evidence, list_sources
+from modeljobs.evidence_views import (
+    EvidenceView,
+    SourceView,
+    Viewer,
+    list_evidence,
+    list_sources,
+)
 from modeljobs.models import JobItem
 from workbench.errors import Conflict, InvalidInput, NotAllowed, NotFound
 
@@ -33,14 +39,21 @@ class Sealed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceAccess:
-    """What of an item's evidence a person may see, and whether they may run its code again.
+    """What of an item's evidence a person may see, and whether they may run its code again and rate
+    its reasoning.
 
-    `positions` is None where all steps are open.
+    `positions` is None where all steps are open: to those who browse the project, who also see what
+    others made of it.
     """
 
     item: JobItem
     positions: frozenset[int] | None
     may_run: bool
+
+    @property
+    def sees_others(self) -> bool:
+        """Reviewers see the machine's word and their own, and no other reviewer's."""
+        return self.positions is None
 
     def includes(self, position: int) -> bool:
         return self.positions is None or position in self.positions
@@ -78,8 +91,9 @@ def find_evidence_state(assignment: Assignment, position: int) -> EvidenceState:
     is_submitted = assignment.state == Assignment.State.SUBMITTED
     return evidence_state(
         blinding_of(assignment.project),
-        judged=is_submitted or _has_judged(assignment, position),
+        judged=is_submitted or has_judged(assignment, position),
         submitted=is_submitted,
+        kept_back=assignment.proposal == Assignment.Proposal.BLIND,
     )
 
 
@@ -101,14 +115,20 @@ def open_evidence(*, assignment: Assignment, position: int) -> list[EvidenceView
     if state == "sealed":
         raise Sealed(explain_seal(assignment), field="position")
     found = list_sources(assignment.item.solution_id)
-    shown = [view for item, _source in found for view in list_evidence(item, position=position)]
+    viewer = Viewer(assignment.annotator_id, sees_others=False)
+    shown = [
+        view
+        for item, _source in found
+        for view in list_evidence(item, position=position, viewer=viewer)
+    ]
     _record(assignment, position, [view.source for view in shown])
     return shown
 
 
 def explain_seal(assignment: Assignment) -> str:
     """When sealed evidence opens."""
-    if blinding_of(assignment.project).machine_evidence == "after_submit":
+    kept_back = assignment.proposal == Assignment.Proposal.BLIND
+    if kept_back or blinding_of(assignment.project).machine_evidence == "after_submit":
         return "Machine evidence opens after you submit."
     if assignment.item.task == ReviewItem.Task.VERIFY_INJECTION:
         return "Machine evidence opens with your judgement."
@@ -141,16 +161,18 @@ def _list_opened(item: JobItem, user: User) -> frozenset[int]:
     )
 
 
-def _has_judged(assignment: Assignment, position: int) -> bool:
+def has_judged(assignment: Assignment, position: int | None) -> bool:
     """Has the reviewer said their own word: on the injection, or in the draft on this step?"""
     if assignment.item.task == ReviewItem.Task.VERIFY_INJECTION:
         person = assignment.annotator
         return find_blind_judgement(item=assignment.item, person=person) is not None
-    return bool(_find_own_word(assignment, position))
+    return bool(find_own_word(assignment, position))
 
 
-def _find_own_word(assignment: Assignment, position: int) -> Mapping[str, Any]:
+def find_own_word(assignment: Assignment, position: int | None) -> Mapping[str, Any]:
     """What the draft says of the step; empty where it says nothing."""
+    if position is None:
+        return {}
     content = (
         Draft.objects.filter(item=assignment.item_id, annotator=assignment.annotator_id)
         .values_list("content", flat=True)
@@ -194,6 +216,6 @@ def _record(assignment: Assignment, position: int, sources: Sequence[SourceView]
             }
             for source in sources
         ],
-        own_word=dict(_find_own_word(assignment, position)),
+        own_word=dict(find_own_word(assignment, position)),
         submitted=assignment.state == Assignment.State.SUBMITTED,
     )

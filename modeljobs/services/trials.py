@@ -1,16 +1,16 @@
-"""A person's own runs of verification code: asked for by a page, run by a worker in the sandbox.
+"""A person's own version of a model's analysis and code: asked for by a page, run by a worker.
 
 A trial stands beside what the model wrote and what came of it, with its author and time, and never
-takes their place. No web process runs code.
+takes their place. No web process runs code; an analysis that was put otherwise needs none.
 
     request_trial -> a row and a message -> run_trial in a worker on the queue "sandbox"
+    keep_analysis -> a row that is done
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +20,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import User
+from modeljobs.engines.wire import clean_text
 from modeljobs.evidence_views import GENPRM, SampleView, build_evidence, build_source
 from modeljobs.item_sandbox import MakeSandbox, open_sandbox
 from modeljobs.models import CodeTrial, JobItem, StepEvidence
 from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError
+from modeljobs.services.pacing import PER_WINDOW, SOON_SECONDS, find_wait
 from modeljobs.services.workers import pick_due
 from workbench.errors import Conflict, InvalidInput
 
@@ -36,9 +38,9 @@ UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 QUEUE = "sandbox"
 MAX_CODE_CHARS = 20_000
-# One run at a time for each person, and so many a minute.
-PER_WINDOW = 10
-WINDOW = timedelta(minutes=1)
+MAX_ANALYSIS_CHARS = 20_000
+# What became of the code of a trial in which only the analysis was changed.
+NOT_RUN = "not_run"
 # Blocks have their own bound; this one is for all of them, and for the sandbox to start.
 MOST_SECONDS = 180.0
 # A worker that was at a trial for longer than this is gone.
@@ -79,15 +81,18 @@ def request_trial(
     block: int,
     code: str,
     by: User,
+    analysis: str | None = None,
     now: datetime | None = None,
 ) -> CodeTrial:
     """A trial of a block of one sample, edited, to be run by a worker once this has committed.
 
-    `block` may also be the one after the sample's last: code of one's own. InvalidInput names what
-    is not there, TooManyTrials says when to come back. Whether the person may is asked before.
+    `block` may also be the one after the sample's last: code of one's own. `analysis` is the
+    sample's as this person would put it; nothing is kept of one that is unchanged. InvalidInput
+    names what is not there, TooManyTrials says when to come back. Whether the person may is asked
+    before.
     """
     now = now or timezone.now()
-    text = code.replace("\r\n", "\n")
+    text = _tidy(code)
     if not text.strip():
         raise InvalidInput("There is no code to run.", field="code")
     if len(text) > MAX_CODE_CHARS:
@@ -98,9 +103,7 @@ def request_trial(
     # Whoever asks twice at once is served one after the other: the second sees the first.
     User.objects.select_for_update().get(pk=by.pk)
     _refuse_haste(by, now=now)
-    word = _find_sample(item, position, sample)
-    if not 0 <= block <= len(word.blocks):
-        raise InvalidInput(f"This sample has no block {block + 1}.", field="block")
+    word = _find_block(item, position, sample, block)
     trial = CodeTrial.objects.create(
         item=item,
         position=position,
@@ -108,31 +111,99 @@ def request_trial(
         block=block,
         author=by,
         code=text,
+        analysis=_find_change(word, analysis),
         created_at=now,
     )
     transaction.on_commit(partial(_send, trial.pk), robust=True)
     return trial
 
 
+@transaction.atomic
+def keep_analysis(
+    *,
+    item: JobItem,
+    position: int,
+    sample: int,
+    block: int,
+    analysis: str,
+    by: User,
+    code: str | None = None,
+    now: datetime | None = None,
+) -> CodeTrial:
+    """The analysis as this person puts it, beside the model's own; no code is run.
+
+    The trial has the model's own code, and is done at once with the status "not_run". InvalidInput
+    where the analysis is unchanged, or where `code` is not the model's: that is to be run.
+    """
+    now = now or timezone.now()
+    User.objects.select_for_update().get(pk=by.pk)
+    _refuse_many(by, now=now)
+    word = _find_block(item, position, sample, block)
+    written = word.blocks[block].code if block < len(word.blocks) else ""
+    if code is not None and _tidy(code).strip() != written.strip():
+        raise InvalidInput(
+            "The code was changed too. Run it, or put it back as the model wrote it.",
+            field="code",
+        )
+    changed = _find_change(word, analysis)
+    if not changed:
+        raise InvalidInput("The analysis is as the model wrote it.", field="analysis")
+    return CodeTrial.objects.create(
+        item=item,
+        position=position,
+        sample=sample,
+        block=block,
+        author=by,
+        code=written,
+        analysis=changed,
+        state=State.DONE,
+        status=NOT_RUN,
+        created_at=now,
+        finished_at=now,
+    )
+
+
+def _tidy(text: str) -> str:
+    """With Python's line ends, and without what no database stores."""
+    return clean_text(text.replace("\r\n", "\n"))
+
+
+def _find_change(word: SampleView, analysis: str | None) -> str:
+    """The analysis, unless it is the sample's own or nothing at all."""
+    text = _tidy(analysis or "").strip()
+    if len(text) > MAX_ANALYSIS_CHARS:
+        raise InvalidInput(
+            f"The analysis has {len(text):,} characters; at most {MAX_ANALYSIS_CHARS:,} are kept.",
+            field="analysis",
+        )
+    return "" if text == word.analysis.strip() else text
+
+
 def _refuse_haste(by: User, *, now: datetime) -> None:
-    own = CodeTrial.objects.filter(author=by)
-    if own.filter(state__in=UNDER_WAY).exists():
+    if CodeTrial.objects.filter(author=by, state__in=UNDER_WAY).exists():
         raise TooManyTrials(
             "One of your runs is still under way. Try again when it has ended, in a few seconds.",
-            retry_after=5,
+            retry_after=SOON_SECONDS,
         )
-    recent = list(
-        own.filter(created_at__gt=now - WINDOW)
-        .order_by("-created_at")
-        .values_list("created_at", flat=True)[:PER_WINDOW]
-    )
-    if len(recent) == PER_WINDOW:
-        seconds = max(1, math.ceil((recent[-1] + WINDOW - now).total_seconds()))
+    _refuse_many(by, now=now)
+
+
+def _refuse_many(by: User, *, now: datetime) -> None:
+    seconds = find_wait(CodeTrial.objects.filter(author=by), now=now)
+    if seconds:
         raise TooManyTrials(
             f"You have run code {PER_WINDOW} times in the last minute. "
             f"Try again in {seconds} seconds.",
             retry_after=seconds,
         )
+
+
+def _find_block(item: JobItem, position: int, sample: int, block: int) -> SampleView:
+    """The sample that has such a block, or as many as to have one more."""
+    word = _find_sample(item, position, sample)
+    if not 0 <= block <= len(word.blocks):
+        raise InvalidInput(f"This sample has no block {block + 1}.", field="block")
+    return word
 
 
 def _find_sample(item: JobItem, position: int, sample: int) -> SampleView:

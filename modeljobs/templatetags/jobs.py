@@ -13,9 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.templatetags.desk import decimal
-from modeljobs.evidence_views import StepRow, find_whole_curve
+from modeljobs.evidence_views import (
+    NOT_RATED,
+    SampleRatings,
+    StepRow,
+    TrialView,
+    find_whole_curve,
+)
 from modeljobs.methods.catalog import METHODS
 from modeljobs.methods.rpe_labels import LabelRule
+from modeljobs.models import RationaleRating
 from modeljobs.plots import find_target, plot_bars, plot_curve
 from modeljobs.readings import Bar
 from modeljobs.rollout_views import Curve
@@ -215,6 +222,7 @@ def code_status(status: str) -> str:
         "no_code": _("no code was found"),
         "killed": _("stopped by the sandbox"),
         "imagined": _("not run: output imagined by the model"),
+        "not_run": _("not run: only the analysis was changed"),
         "unavailable": _("not run: no sandbox"),
         "": _("not known"),
     }
@@ -241,9 +249,36 @@ def place_of(sample: int, block: int) -> str:
 
 
 @register.filter
-def is_settled(trials: Iterable[Any]) -> bool:
+def is_settled(trials: Iterable[TrialView]) -> bool:
     """Is none of the trials still to be run?"""
-    return all(trial.state not in ("queued", "running") for trial in trials)
+    return all(shown.trial.state not in ("queued", "running") for shown in trials)
+
+
+# --- Ratings of reasoning, and equalities ---------------------------------------------------------
+
+
+@register.filter
+def of_sample(ratings: Mapping[int, SampleRatings], sample: int) -> SampleRatings:
+    """What is thought of one sample's reasoning."""
+    return ratings.get(sample, NOT_RATED)
+
+
+@register.simple_tag
+def rationale_options() -> list[tuple[str, str]]:
+    """What may be said of a rationale: code and words."""
+    return [(value, str(label)) for value, label in RationaleRating.Value.choices]
+
+
+@register.filter
+def rationale_words(value: str) -> str:
+    """A rating of a rationale in words."""
+    return str(dict(RationaleRating.Value.choices).get(value, value))
+
+
+@register.filter
+def equality_picture(answer: str) -> str:
+    """The answer to an equality as the symbol of a rating; a question mark where it is open."""
+    return {"true": "1", "false": "-1"}.get(answer, "unsure")
 
 
 # --- Rollouts -------------------------------------------------------------------------------------

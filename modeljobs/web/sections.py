@@ -14,6 +14,7 @@ from labeling.models import User
 from modeljobs.models import ModelJob
 from modeljobs.web.consensus_section import CONSENSUS_METHODS, build_consensus_section
 from modeljobs.web.injection_section import INJECTING, build_injection_section
+from modeljobs.web.rationale_section import REASONING, build_rationale_section
 from modeljobs.web.rpe_section import build_rpe_section
 
 BuildSection = Callable[[ModelJob, User], Mapping[str, Any] | None]
@@ -34,6 +35,7 @@ class JobSection:
 
 SECTIONS: tuple[JobSection, ...] = (
     JobSection(frozenset({"rpe"}), "modeljobs/rpe_section.html", build_rpe_section),
+    JobSection(REASONING, "modeljobs/rationale_section.html", build_rationale_section),
     JobSection(CONSENSUS_METHODS, "modeljobs/consensus_section.html", build_consensus_section),
     JobSection(INJECTING, "modeljobs/injection_section.html", build_injection_section),
 )

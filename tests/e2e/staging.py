@@ -2,6 +2,10 @@
 
 python -m tests.e2e.staging pages             something to show on every page: name to path
 python -m tests.e2e.staging give NAME TASK    an item of that task for a new person of that name
+python -m tests.e2e.staging verifying         injections and disputes for a new person each
+python -m tests.e2e.staging rate NAME N MODE [RATING …]
+                                              N steps to rate in a project of its own, with what
+                                              a machine proposes of each, for a new person
 python -m tests.e2e.staging expire NUMBER     end the lease of an assignment
 python -m tests.e2e.staging count NUMBER      the revisions that an assignment led to
 """
@@ -34,6 +38,8 @@ def main(arguments: list[str]) -> int:
     actions: dict[str, Callable[..., object]] = {
         "pages": stage,
         "give": give,
+        "rate": give_steps,
+        "verifying": stage_verifying,
         "expire": expire,
         "count": count_revisions,
     }
@@ -60,6 +66,49 @@ def give(name: str, task: str) -> dict[str, str]:
     held = claim_item(user=user, item=item)
     path = reverse("labeling:assignment", args=[held.pk])
     return {"path": path, "assignment": str(held.pk), "steps": str(item.solution.n_steps)}
+
+
+def give_steps(name: str, n_steps: str, mode: str, *proposed: str) -> dict[str, str]:
+    """Make the person and a project with one item in that mode, and give them the item."""
+    from django.urls import reverse
+
+    from labeling.models import Membership, User
+    from labeling.services.assignments import claim_item
+    from labeling.services.members import add_member
+
+    lead = User.objects.get(username="admin")
+    item = _make_steps(lead, name, int(n_steps), mode, [int(rating) for rating in proposed])
+    user = User.objects.create_user(name, password=name)
+    add_member(project=item.project, user=user, role=Membership.Role.ANNOTATOR, by=None)
+    held = claim_item(user=user, item=item)
+    path = reverse("labeling:assignment", args=[held.pk])
+    return {"path": path, "assignment": str(held.pk), "steps": n_steps}
+
+
+def _make_steps(lead: Any, name: str, n_steps: int, mode: str, proposed: list[int]) -> Any:
+    """An item in a project of that name and mode, with what a machine proposes, if anything."""
+    from labeling.services.projects import create_project
+    from tests.labeling.factories import enqueue, make_solution
+    from tests.labeling.services.test_proposals import METHOD, propose
+
+    protocol = {"proposal_method": METHOD, "blind_share": 0} if proposed else {}
+    project = create_project(name=name, slug=name, by=lead, mode=mode, **protocol)
+    # Of all heights, so that nobody can guess where the next one is.
+    steps = [
+        f"So $x_{{{number}}} = \\frac{{{number}}}{{2}}$" + ", and so on" * (number % 7 * 6)
+        for number in range(n_steps)
+    ]
+    item = enqueue(make_solution(project, key=name, steps=steps))
+    if proposed:
+        propose(item.solution, *proposed)
+    return item
+
+
+def stage_verifying() -> dict[str, dict[str, str]]:
+    """Injections and disputes of known kinds, for a new person each: see `tests.e2e.claims`."""
+    from tests.e2e.claims import stage_verifying
+
+    return stage_verifying()
 
 
 def expire(assignment: str) -> int:
@@ -90,12 +139,15 @@ def stage() -> dict[str, str]:
 
     from labeling.models import Dispute, Project, ReviewItem, User
     from labeling.services.members import invite
+    from tests.e2e.claims import stage_solutions
+    from tests.e2e.training_staging import stage_training
 
     lead = User.objects.get(username="admin")
     project = Project.objects.get(slug=SLUG)
     pages = {
         "home": reverse("labeling:home"),
         "account": reverse("labeling:account"),
+        "account-keys": reverse("labeling:account-keys"),
         "tokens": reverse("labeling:tokens"),
         "project-new": reverse("labeling:project-new"),
         "engines": reverse("modeljobs:engines"),
@@ -124,9 +176,14 @@ def stage() -> dict[str, str]:
         dispute = Dispute.objects.filter(project=project, item__task=task, state=state).first()
         assert dispute is not None, f"the demo has no {state} dispute over {task}"
         pages[name] = reverse("labeling:dispute", args=[dispute.pk])
+    pages |= stage_solutions(lead)
     pages |= _stage_data(project, lead)
     pages |= _stage_consensus(lead)
+    pages |= _stage_modes(lead)
     pages |= _stage_comments(project, lead)
+    pages |= stage_training(project, lead)
+    pages |= _stage_guidance(lead)
+    pages |= _stage_reports(lead)
     return pages | _stage_job(project, lead) | _stage_evidence(lead) | _stage_rollouts(lead)
 
 
@@ -186,6 +243,22 @@ def _stage_work(project: Any, lead: Any) -> dict[str, str]:
             ("assignment-submitted", finished),
             ("assignment-expired", expired),
         )
+    }
+
+
+def _stage_modes(lead: Any) -> dict[str, str]:
+    """Steps to rate as PRM800K has them rated, and steps with a machine's ratings to confirm."""
+    from django.urls import reverse
+
+    from labeling.services.assignments import claim_item
+
+    made = {
+        "rate-prm800k": _make_steps(lead, "prm800k", 4, "prm800k", []),
+        "rate-proposed": _make_steps(lead, "proposed", 4, "all_steps", [1, 1, -1, 1]),
+    }
+    return {
+        name: reverse("labeling:assignment", args=[claim_item(user=lead, item=item).pk])
+        for name, item in made.items()
     }
 
 
@@ -461,6 +534,47 @@ def _stage_comments(project: Any, lead: Any) -> dict[str, str]:
     }
 
 
+def _stage_guidance(lead: Any) -> dict[str, str]:
+    """Guidelines that changed since the lead read them, and a ruling that was withdrawn; in a
+    project of its own.
+    """
+    from django.urls import reverse
+
+    from labeling.selectors.guidance import find_edition
+    from labeling.services.guidance import make_ruling, note_reading, withdraw_ruling
+    from labeling.services.projects import publish_guidelines
+    from tests.labeling.factories import make_project
+
+    project = make_project(lead, "guidance")
+
+    def publish(*, last: str) -> None:
+        publish_guidelines(
+            project=project,
+            by=lead,
+            text=f"# Rounding\n\nA result $\\frac{{1}}{{3}}$ stays exact.\n\n- one\n- {last}",
+            translations={"zh-hans": f"# 取整\n\n结果 $\\frac{{1}}{{3}}$ 保持精确。\n\n- {last}"},
+            seen_version=project.guideline_version,
+        )
+
+    def rule(question: str, **more: Any) -> Any:
+        return make_ruling(project=project, by=lead, question=question, answer="No.", **more)
+
+    publish(last="two")
+    gone = rule(r"Is $0.33$ a third?")
+    note_reading(project=project, person=lead, seen=find_edition(project))
+    publish(last="two and three")
+    withdraw_ruling(ruling=gone, by=lead)
+    rule("Is a guess that is tested a circle?", error_type="circular")
+    panel = reverse("labeling:guidelines-panel", args=["guidance"])
+    return {
+        "guidelines-panel": reverse("labeling:guidelines-panel", args=[SLUG]),
+        "guidelines-changed": panel,
+        "guidelines-search": f"{panel}?q=rounding",
+        "rulings": reverse("labeling:rulings", args=["guidance"]) + "?make",
+        "rulings-none": reverse("labeling:rulings", args=["consensus"]),
+    }
+
+
 def _build_samples() -> list[list[dict[str, Any]]]:
     """The samples of three steps: votes apart, bounds and failures, and nothing to be read."""
     from tests.modeljobs.web.rows import make_block, make_sample
@@ -496,6 +610,91 @@ def _build_samples() -> list[list[dict[str, Any]]]:
             make_sample(1, None, blocks=[]),
         ],
     ]
+
+
+def _stage_reports(lead: Any) -> dict[str, str]:
+    """Originals that reviewers found wrong, and words of the lead's own that can be opened again;
+    in a project of its own, which shows decisions.
+    """
+    from django.urls import reverse
+
+    from labeling.models import Annotation, Membership, SourceReport
+    from labeling.records import At
+    from labeling.services.annotations import reveal_claim, revise, submit
+    from labeling.services.assignments import claim_item
+    from labeling.services.reports import confirm, dismiss, report_original
+    from tests.labeling.factories import (
+        enqueue,
+        join,
+        make_injection_item,
+        make_project,
+        make_solution,
+        make_user,
+        rating,
+        verdict,
+    )
+
+    project = make_project(lead, "originals", decisions_shown=True)
+    person = make_user("wagtail")
+    join(project, person, Membership.Role.ANNOTATOR)
+    wrong = {"reject_code": "original_wrong", "error_positions": [], "error_type": ""}
+    rejected = verdict("reject", note="Step 1 counts the end twice.", **wrong)
+
+    def say(user: Any, item: Any, data: dict[str, Any]) -> Annotation:
+        held = claim_item(user=user, item=item)
+        if item.task == "verify_injection":
+            reveal_claim(assignment=held, lease_token=held.lease_token, blind_first_error=At(1))
+        key = uuid.uuid4()
+        token = held.lease_token
+        revision = submit(assignment=held, lease_token=token, data=data, idempotency_key=key)
+        return revision.annotation
+
+    def reopen(annotation: Annotation, data: dict[str, Any]) -> None:
+        revise(
+            annotation=annotation,
+            by=lead,
+            data=data,
+            reason="I had read the third line of the problem as a condition.",
+            seen_number=1,
+            idempotency_key=uuid.uuid4(),
+        )
+
+    rated = say(
+        lead,
+        enqueue(make_solution(project, "rated")),
+        rating("correct", "correct", "wrong", note="The unit is lost."),
+    )
+    reopen(rated, rating("correct", "wrong", "wrong"))
+    verified = say(lead, make_injection_item(project, "verified"), verdict())
+    for key in ("open", "wrong", "right"):
+        item = make_injection_item(project, key)
+        say(person, item, rejected)
+        report_original(item=item, reporter=person, note="Step 1 counts the end twice.")
+    _first, second, third = SourceReport.objects.filter(project=project).order_by("pk")
+    confirm(report=second, by=lead, reason="It counts $n$ and $n+1$ both.")
+    dismiss(report=third, by=lead, reason="The end belongs to it: $0 \\le k \\le n$.")
+    reports = reverse("labeling:reports", args=[project.slug])
+    mine = reverse("labeling:submitted", args=[project.slug])
+    return {
+        "reports": reports,
+        "reports-confirmed": f"{reports}?state=confirmed",
+        "reports-dismissed": f"{reports}?state=dismissed",
+        "reports-none": reverse("labeling:reports", args=[SLUG]) + "?state=dismissed",
+        "submitted-changed": f"{mine}?changed=on",
+        "submitted-nothing": f"{mine}?text=nowhere",
+        "solution-reported": reverse("labeling:solution", args=[second.original_id]),
+        "assignment-changed": _closed_page(rated),
+        "reopen": reverse("labeling:annotation-reopen", args=[rated.pk]),
+        "reopen-verdict": reverse("labeling:annotation-reopen", args=[verified.pk]),
+    }
+
+
+def _closed_page(annotation: Any) -> str:
+    """The page of an item that its reviewer has submitted."""
+    from django.urls import reverse
+
+    first = annotation.revisions.get(number=1)
+    return reverse("labeling:assignment", args=[first.assignment_id])
 
 
 if __name__ == "__main__":

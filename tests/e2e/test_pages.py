@@ -44,12 +44,24 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def windows(browser: Browser, demo: Demo) -> Iterator[dict[str, Visitor]]:
-    """A signed-in window in light, one in dark, one as narrow as a phone, and a stranger's."""
+    """A signed-in window in light, one in dark and Chinese, two as narrow as a phone, and a
+    stranger's.
+    """
     made = {
-        theme: Visitor(browser, demo, storage_state=demo.session, viewport=DESK, color_scheme=theme)
-        for theme in ("light", "dark")
+        "light": Visitor(browser, demo, storage_state=demo.session, viewport=DESK),
+        "dark": Visitor(
+            browser,
+            demo,
+            storage_state=demo.session,
+            viewport=DESK,
+            color_scheme="dark",
+            locale="zh-CN",
+        ),
     }
     made["phone"] = Visitor(browser, demo, storage_state=demo.session, viewport=PHONE)
+    made["chinese phone"] = Visitor(
+        browser, demo, storage_state=demo.session, viewport=PHONE, locale="zh-CN"
+    )
     made["stranger"] = Visitor(browser, demo, viewport=PHONE)
     yield made
     for visitor in made.values():
@@ -71,10 +83,13 @@ def test_a_page_comes_and_has_no_barrier(windows, name, theme):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone(windows, name):
-    page = windows["phone"].open(name)
+@pytest.mark.parametrize("window", ["phone", "chinese phone"])
+def test_a_page_fits_a_phone(windows, name, window):
+    page = windows[window].open(name)
     assert find_overflow(page) == []
-    assert list_complaints(windows["phone"], name) == []
+    assert list_complaints(windows[window], name) == []
+    wanted = "zh-hans" if window.startswith("chinese") else "en"
+    assert page.locator("html").get_attribute("lang") == wanted
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -6,7 +6,16 @@ from __future__ import annotations
 PUBLIC = {"login": "/accounts/login/", "invitation-ended": "/invitations/ended/"}
 # As the lead of the demo project.
 PAGES = (
-    *("home", "account", "tokens", "project-new", "engines", "engine", "engine-new"),
+    *(
+        "home",
+        "account",
+        "account-keys",
+        "tokens",
+        "project-new",
+        "engines",
+        "engine",
+        "engine-new",
+    ),
     *("api-docs", "not-found"),
     *("overview", "work", "submitted", "browse", "solution", "solution-injected", "injection"),
     *("imports", "import", "jobs", "job-new", "job", "job-items", "job-item"),
@@ -21,18 +30,37 @@ PAGES = (
     *("dispute-rating", "dispute-verdict", "dispute-decided"),
     *("comments", "comments-none", "comments-to-you", "item-comments", "assignment-comments"),
     *("releases", "release", "settings", "guidelines", "taxonomy", "members"),
+    *("guidelines-panel", "guidelines-changed", "guidelines-search", "rulings", "rulings-none"),
+    *("training", "training-choose", "training-round", "training-explained", "training-verified"),
+    *("training-item", "own-work", "own-work-items"),
+    *("rate-prm800k", "rate-proposed"),
     *("rate", "verify-sealed", "verify-open", "assignment-submitted", "assignment-expired"),
+    *("verify-solution", "dispute-solution"),
+    *("reports", "reports-confirmed", "reports-dismissed", "reports-none", "solution-reported"),
+    *("submitted-changed", "submitted-nothing", "assignment-changed"),
+    *("reopen", "reopen-verdict"),
 )
 NOT_OK = {"not-found": 404, "invitation-ended": 404}
 # Names in the URL configuration that no page is behind, or that a test of their own covers.
 NO_PAGES = frozenset(
     {
-        *("agreement-csv", "proposals-csv", "import-issues", "release-file", "take-again", "dispute-reopen"),
+        *(
+            "agreement-csv",
+            "proposals-csv",
+            "import-issues",
+            "release-file",
+            "take-again",
+            "dispute-reopen",
+            "dispute-send-back",
+        ),
+        *("report-decide", "report-reopen"),
         *("job-start", "job-pause", "job-resume", "job-cancel", "job-retry"),
         "job-budgets",
         *("job-guards", "sources-verify"),
         *("consensus-send", "consensus-conversations"),
         *("reading-file", "doubt-decide", "doubt-reopen"),
-        *("submit-next", "skip-next"),
+        *("ahead", "submit-next", "skip-next"),
+        "training-start",
+        "guidelines-read",
     }
 )

@@ -60,6 +60,8 @@ def _make_handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self._send(200, kind, file.read_bytes())
             elif path in site.pages:
                 self._send(200, "text/html; charset=utf-8", site.pages[path].encode())
+            elif f"GET {self.path}" in site.answers:
+                self._answer()
             else:
                 self._send(404, "text/html", b"<title>nothing here</title>")
 
@@ -77,13 +79,17 @@ def _make_handler(site: Site) -> type[BaseHTTPRequestHandler]:
         def do_PUT(self) -> None:
             self._answer()
 
+        def do_PATCH(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             name = f"{self.command} {self.path}"
             body = json.loads(raw) if raw.startswith(b"{") else raw.decode()
             site.calls.append((name, body))
             status, data = site.answers.get(name, lambda _body: (200, {}))(body)
-            self._send(status, "application/json", json.dumps(data).encode())
+            body = b"" if status == 204 else json.dumps(data).encode()
+            self._send(status, "application/json", body)
 
         def _send(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)

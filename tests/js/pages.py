@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from labeling.alignment import align_steps, diff_text
@@ -61,7 +62,18 @@ CLAIM = ClaimView(
     is_scripted=False,
     producer="import",
 )
+# A claim that offers another correct solution: it points at no step.
+OFFER = replace(
+    CLAIM,
+    error_type="multi_solutions",
+    error_type_name="Another solution",
+    error_positions=[],
+    changed_positions=[],
+    reason="",
+    lints=[],
+)
 PROTOCOL = {
+    "mode": "all_steps",
     "stop_at_first_error": False,
     "rating_view": "ternary",
     "asks_contribution": True,
@@ -111,9 +123,17 @@ def _shared(**changed: Any) -> dict[str, Any]:
             "skip": f"{API}/skip/",
             "submit_next": "/assignments/7/submit/",
             "skip_next": "/assignments/7/skip/",
+            # Of those tests only that are about it.
+            "ahead": "",
             "again": "/again",
+            "comments": "/assignments/7/comments/",
             "work": "/work",
         },
+        "way": {"kind": "work", "asks_reason": False, "extra": {}},
+        "keys": {},
+        "single_keys": True,
+        "view": "fork",
+        "proposal": None,
         "gaps": [],
     }
     return context | changed
@@ -124,13 +144,23 @@ def rate_context(
     texts: list[str] | None = None,
     protocol: dict[str, Any] | None = None,
     draft: dict[str, Any] | None = None,
+    proposed: list[int | None] | None = None,
 ) -> dict[str, Any]:
-    """What rate.html is drawn from."""
+    """What rate.html is drawn from; `proposed` are a machine's ratings, to be confirmed."""
     return _shared(
         steps=step_views(texts or STEPS),
         solution={"final_answer": "$39$", "final_answer_correct": False},
         protocol=PROTOCOL | (protocol or {}),
         draft=draft or {"version": 0, "content": {}},
+        proposal=None
+        if proposed is None
+        else {
+            "suggestion": 3,
+            "method": "genprm",
+            "producer": "GenPRM-7B",
+            "is_scripted": True,
+            "ratings": proposed,
+        },
     )
 
 
@@ -147,7 +177,11 @@ def build_fork(original: list[str], modified: list[str]) -> list[ForkRow]:
 
 
 def verify_context(
-    *, is_sealed: bool = True, modified: list[str] | None = None, **changed: Any
+    *,
+    is_sealed: bool = True,
+    modified: list[str] | None = None,
+    claim: ClaimView = CLAIM,
+    **changed: Any,
 ) -> dict[str, Any]:
     """What verify.html is drawn from; `is_sealed` leaves the claim out."""
     texts = modified or MODIFIED
@@ -158,7 +192,7 @@ def verify_context(
         fork=build_fork(ORIGINAL, texts),
         n_original_steps=len(ORIGINAL),
         n_steps=len(texts),
-        claim=None if is_sealed else CLAIM,
+        claim=None if is_sealed else claim,
         blind_first_error=None if is_sealed else {"at": 1},
         has_evidence=False,
         evidence_note="",
@@ -251,6 +285,35 @@ def adjudicate_verdicts_context() -> dict[str, Any]:
     }
 
 
+def adjudicate_offer_context() -> dict[str, Any]:
+    """Another solution: one accepts it, one finds that it does not really differ."""
+    accepted = {
+        "schema": 1,
+        "task": "verify_injection",
+        "verdict": "accept",
+        "error_positions": [],
+        "error_type": "multi_solutions",
+        "reject_code": "",
+        "edits": [],
+        "steps": [],
+        "blind_first_error": {"none": True},
+        "note": "",
+        "correct": "yes",
+        "different": "yes",
+    }
+    rejected = accepted | {
+        "verdict": "reject",
+        "reject_code": "not_different",
+        "blind_first_error": {"unknown": "cannot tell"},
+        "different": "no",
+    }
+    people = [
+        _person(1, "Heron", verdict="accept", content=accepted),
+        _person(2, "Wren", verdict="reject", reject_code="not_different", content=rejected),
+    ]
+    return adjudicate_verdicts_context() | {"people": people, "claim": OFFER}
+
+
 def _decision(
     *, people: list[PersonView], rows: list[MatrixRow], kinds: list[str]
 ) -> dict[str, Any]:
@@ -269,4 +332,5 @@ def _decision(
         decision={"content": {}, "reason": ""},
     )
     context["urls"]["decide"] = "/api/v1/disputes/3/decide/"
+    context["urls"]["send_back"] = "/disputes/3/send-back/"
     return context

@@ -23,6 +23,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 STOP = {"stop_at_first_error": True}
+PRM800K = {"mode": "prm800k", "asks_contribution": False, "asks_origin": False, **STOP}
+PROPOSED = [1, 1, -1, None, 0, 1]
 STATES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "rate": ("labeling/rate.html", rate_context(), []),
     "rate, an error": ("labeling/rate.html", rate_context(), ["e"]),
@@ -31,6 +33,8 @@ STATES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "rate, keys": ("labeling/rate.html", rate_context(), ["?"]),
     "rate, skip": ("labeling/rate.html", rate_context(), ["x"]),
     "rate, bad problem": ("labeling/rate.html", rate_context(), ["b"]),
+    "rate, prm800k": ("labeling/rate.html", rate_context(protocol=PRM800K), ["1", "u", "j", "3"]),
+    "rate, proposed": ("labeling/rate.html", rate_context(proposed=PROPOSED), ["1", "3"]),
     "verify, sealed": ("labeling/verify.html", verify_context(), []),
     "verify, edits": ("labeling/verify.html", verify_context(is_sealed=False), ["2", "]", "o"]),
     "verify, reject": ("labeling/verify.html", verify_context(is_sealed=False), ["3"]),

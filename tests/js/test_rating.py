@@ -145,3 +145,147 @@ def test_rating_the_rest(run: Callable[..., Any]) -> None:
 def test_emptied_labels_leave_the_document(run: Callable[..., Any]) -> None:
     steps = [["toggleUnsure", 0], ["toggleUnsure", 0], ["setNote", 1, "x"], ["setNote", 1, ""]]
     assert run(APPLY, steps)["steps"] == []
+
+
+# --- In bulk ------------------------------------------------------------------------------------
+
+
+def test_what_is_rated_with_others_says_so(run: Callable[..., Any]) -> None:
+    content = read(run(APPLY, [["rate", 1, -1, ALL], ["rateRest", 4, ALL]]), 4)
+    assert content.bulk == (0, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["rate", 2, 0, ALL],
+        # Also to say the same again, of this step alone.
+        ["rate", 2, 1, ALL],
+        ["toggleUnsure", 2],
+        ["setContribution", 2, "redundant", ALL],
+        ["setOrigin", 2, "inherited", ALL],
+    ],
+)
+def test_a_word_on_one_step_takes_it_out_of_the_bulk(
+    run: Callable[..., Any], change: list[Any]
+) -> None:
+    assert read(run(APPLY, [["rateRest", 3, ALL], change]), 3).bulk == (0, 1)
+
+
+def test_a_note_leaves_a_step_in_the_bulk(run: Callable[..., Any]) -> None:
+    content = read(run(APPLY, [["rateRest", 2, ALL], ["setNote", 0, "x"]]), 2)
+    assert content.bulk == (0, 1)
+
+
+def test_the_steps_before_a_first_error_are_rated_in_bulk(run: Callable[..., Any]) -> None:
+    content = read(run(APPLY, [["rate", 0, 0, STOP], ["markFirstError", 3, STOP]]), 6)
+    assert content.bulk == (1, 2)
+
+
+def test_steps_that_are_judged_no_more_leave_the_bulk(run: Callable[..., Any]) -> None:
+    content = read(run(APPLY, [["rateRest", 6, STOP], ["markFirstError", 2, STOP]]), 6)
+    assert content.bulk == (0, 1)
+
+
+def test_what_nobody_was_asked_is_not_said(run: Callable[..., Any]) -> None:
+    plain = {**STOP, "asks_origin": False}
+    assert run(APPLY, [["markFirstError", 0, plain]])["steps"] == [
+        {"position": 0, "validity": "wrong", "rating": -1}
+    ]
+
+
+def test_who_rates_a_step_goes_on_with_the_item(run: Callable[..., Any]) -> None:
+    given_up = [["setOutcome", "gave_up", "no idea"], ["rate", 0, 1, ALL]]
+    assert run(APPLY, given_up)["outcome"] == "complete"
+
+
+# --- What a machine proposed --------------------------------------------------------------------
+
+PROPOSED = {**ALL, "proposed": [1, 0, -1, None]}
+
+
+def test_a_proposal_is_in_no_document_until_somebody_says_it(run: Callable[..., Any]) -> None:
+    body = """
+    const rating = await load("rating");
+    const content = rating.emptyRating();
+    return [rating.stepsLeft(content, 4), rating.isUnconfirmed(content, 0, args),
+            rating.isUnconfirmed(content, 3, args), content];
+    """
+    left, first, last, content = run(body, PROPOSED)
+    assert left == [0, 1, 2, 3]
+    assert (first, last) == (True, False)
+    assert content["steps"] == []
+
+
+def test_another_rating_needs_a_reason(run: Callable[..., Any]) -> None:
+    body = """
+    const rating = await load("rating");
+    let content = rating.rate(rating.emptyRating(), 0, 1, args);
+    content = rating.rate(content, 1, 1, args);
+    content = rating.rate(content, 3, -1, args);
+    const missing = rating.reasonsMissing(content, args);
+    content = rating.setReason(content, 1, "contribution", args);
+    return [missing, rating.reasonsMissing(content, args), content];
+    """
+    missing, left, content = run(body, PROPOSED)
+    # What nothing was proposed for is nobody's to override.
+    assert missing == [1]
+    assert left == []
+    assert content["overrides"] == [{"position": 1, "reason": "contribution"}]
+    read(content, 4)
+
+
+@pytest.mark.parametrize("back", [["rate", 0, 1, PROPOSED], ["takeProposed", 0, PROPOSED]])
+def test_a_reason_goes_with_the_difference(run: Callable[..., Any], back: list[Any]) -> None:
+    steps = [["rate", 0, -1, PROPOSED], ["setReason", 0, "missed_error", PROPOSED]]
+    assert run(APPLY, steps)["overrides"] == [{"position": 0, "reason": "missed_error"}]
+    assert "overrides" not in run(APPLY, [*steps, back])
+
+
+def test_a_reason_for_nothing_is_not_kept(run: Callable[..., Any]) -> None:
+    steps = [["rate", 0, 1, PROPOSED], ["setReason", 0, "other", PROPOSED]]
+    assert "overrides" not in run(APPLY, steps)
+
+
+def test_a_draft_of_another_proposal_loses_its_reasons(run: Callable[..., Any]) -> None:
+    steps = [["rate", 0, -1, PROPOSED], ["setReason", 0, "missed_error", PROPOSED], ["tidy", ALL]]
+    content = run(APPLY, steps)
+    assert "overrides" not in content
+    assert [label["rating"] for label in content["steps"]] == [-1]
+
+
+def test_a_draft_follows_the_protocol_in_force(run: Callable[..., Any]) -> None:
+    begun = [["rate", 1, -1, ALL], ["rate", 3, 1, ALL]]
+    stopped = run(APPLY, [*begun, ["tidy", STOP]])
+    assert [label["position"] for label in stopped["steps"]] == [1]
+    assert stopped["outcome"] == "first_error"
+    assert run(APPLY, [["markFirstError", 1, STOP], ["tidy", ALL]])["outcome"] == "complete"
+
+
+def test_a_draft_that_was_given_up_stays_so(run: Callable[..., Any]) -> None:
+    given_up = [["rate", 0, -1, STOP], ["setOutcome", "gave_up", "no idea"], ["tidy", STOP]]
+    assert run(APPLY, given_up)["outcome"] == "gave_up"
+
+
+def test_to_be_unsure_is_not_to_override(run: Callable[..., Any]) -> None:
+    body = """
+    const rating = await load("rating");
+    const content = rating.toggleUnsure(rating.emptyRating(), 0);
+    return [rating.isOverride(content, 0, args), rating.isUnconfirmed(content, 0, args)];
+    """
+    assert run(body, PROPOSED) == [False, False]
+
+
+def test_the_rest_is_confirmed_in_bulk_where_something_was_proposed(
+    run: Callable[..., Any],
+) -> None:
+    content = read(run(APPLY, [["rate", 0, 1, PROPOSED], ["rateRest", 4, PROPOSED]]), 4)
+    assert [judged.label.rating for judged in content.steps] == [1, 0, -1]
+    assert content.bulk == (1, 2)
+
+
+def test_confirming_the_rest_stops_at_the_first_error(run: Callable[..., Any]) -> None:
+    stopping = {**STOP, "proposed": [1, -1, 1, -1]}
+    content = read(run(APPLY, [["rateRest", 4, stopping]]), 4)
+    assert content.first_error(4) == At(1)
+    assert (content.outcome, content.bulk) == ("first_error", (0, 1))

@@ -173,13 +173,109 @@ def test_nothing_is_asked_before_the_blind_judgement(run: Callable[..., Any]) ->
     assert run(body) == ["blind"]
 
 
-def test_a_claim_without_errors_is_accepted_without_any(run: Callable[..., Any]) -> None:
-    # Another correct solution of the same problem: there is no step to point at.
-    body = (
-        MISSING
-        + """
-    const content = { ...emptyVerdict(), verdict: "accept" };
-    return whatIsMissing(content, { claim: { error_positions: [] } });
-    """
-    )
-    assert run(body) == []
+# --- Another solution -----------------------------------------------------------------------------
+
+OFFER = {"error_type": "multi_solutions", "error_positions": [], "lints": []}
+ANSWER = """
+const { answerQuestion, chooseVerdict, emptyVerdict, settle } = await load("verdict");
+let content = settle(emptyVerdict(), args[0], 8);
+for (const [question, reply] of args[1]) {
+  content = question === "verdict" ? chooseVerdict(content, reply) : answerQuestion(content, question, reply);
+}
+return [content.verdict, content.reject_code];
+"""
+
+
+@pytest.mark.parametrize(
+    ("correct", "different", "follows"),
+    [
+        ("yes", "yes", ["accept", ""]),
+        ("no", "yes", ["reject", "wrong_type"]),
+        ("yes", "no", ["reject", "not_different"]),
+        ("no", "no", ["reject", "not_different"]),
+        ("unsure", "yes", ["unsure", ""]),
+        ("yes", "unsure", ["unsure", ""]),
+        # One no is enough, whatever cannot be told of the other.
+        ("no", "unsure", ["reject", "wrong_type"]),
+    ],
+)
+def test_the_verdict_follows_from_both_answers(
+    run: Callable[..., Any], correct: str, different: str, follows: list[str]
+) -> None:
+    answers = [["correct", correct], ["different", different]]
+    assert run(ANSWER, [OFFER, answers]) == follows
+    assert run(ANSWER, [OFFER, answers[::-1]]) == follows
+
+
+def test_one_answer_alone_is_no_verdict_unless_it_is_no(run: Callable[..., Any]) -> None:
+    assert run(ANSWER, [OFFER, [["correct", "yes"]]]) == [None, ""]
+    assert run(ANSWER, [OFFER, [["different", "no"]]]) == ["reject", "not_different"]
+
+
+def test_another_answer_brings_another_verdict(run: Callable[..., Any]) -> None:
+    answers = [["correct", "no"], ["different", "yes"], ["correct", "yes"]]
+    assert run(ANSWER, [OFFER, answers]) == ["accept", ""]
+    answers = [["correct", "no"], ["different", "no"], ["different", "yes"]]
+    assert run(ANSWER, [OFFER, answers]) == ["reject", "wrong_type"]
+
+
+def test_a_verdict_that_was_chosen_stays(run: Callable[..., Any]) -> None:
+    answers = [["verdict", "bad_problem"], ["correct", "yes"], ["different", "yes"]]
+    assert run(ANSWER, [OFFER, answers]) == ["bad_problem", ""]
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ({}, ["correct", "different", "verdict"]),
+        ({"correct": "yes"}, ["different", "verdict"]),
+        ({"correct": "yes", "different": "yes", "verdict": "accept"}, []),
+        ({"correct": "no", "different": "yes", "verdict": "accept"}, ["against"]),
+        ({"correct": "no", "verdict": "reject", "reject_code": "wrong_type"}, ["different"]),
+        ({"verdict": "unsure"}, []),
+        ({"verdict": "bad_problem", "note": "no figure"}, []),
+        (
+            {"correct": "yes", "different": "yes", "verdict": "accept", "error_positions": [1]},
+            ["flagged"],
+        ),
+    ],
+)
+def test_what_is_missing_of_another_solution(
+    run: Callable[..., Any], said: dict[str, Any], missing: list[str]
+) -> None:
+    body = MISSING + "return whatIsMissing({ ...emptyVerdict(), ...args[0] }, { claim: args[1] });"
+    assert run(body, [said, OFFER]) == missing
+
+
+# --- Fixes ----------------------------------------------------------------------------------------
+
+FIX = """
+const verdict = await load("verdict");
+const [claim, fixes] = args;
+let content = verdict.settle(verdict.emptyVerdict(), claim, 8);
+const states = [];
+for (const fix of fixes) {
+  content = verdict.toggleFix(content, fix, claim, 8);
+  states.push([content.edits, verdict.isFixed(content, fix, claim, 8)]);
+}
+return states;
+"""
+
+
+@pytest.mark.parametrize(
+    "fix",
+    [
+        {"op": "shift", "by": 1},
+        {"op": "flag", "position": 5},
+        {"op": "unflag", "position": 1},
+        {"op": "replace", "position": 3, "text": "x"},
+        {"op": "delete", "position": 3},
+    ],
+)
+def test_a_fix_is_made_once_and_taken_back(run: Callable[..., Any], fix: dict[str, Any]) -> None:
+    assert run(FIX, [CLAIM, [fix, fix]]) == [[[fix], True], [[], False]]
+
+
+def test_a_fix_is_taken_back_from_among_other_edits(run: Callable[..., Any]) -> None:
+    shift, flag = {"op": "shift", "by": 1}, {"op": "flag", "position": 5}
+    assert run(FIX, [CLAIM, [shift, flag, shift]])[-1] == [[flag], False]

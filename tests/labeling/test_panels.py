@@ -6,7 +6,7 @@ import pytest
 from django.utils.safestring import SafeString
 
 from labeling import panels
-from labeling.models import Solution, User
+from labeling.models import Project, Solution, User
 
 
 class FakePanel:
@@ -23,6 +23,9 @@ class FakePanel:
     def find_open_url(self, *, assignment_id: int) -> str:
         return f"/fake/{assignment_id}/"
 
+    def find_solution_url(self, *, solution_id: int) -> str:
+        return f"/fake/solutions/{solution_id}/"
+
     def render_solution(self, *, solution: Solution, user: User) -> SafeString:
         return SafeString("")
 
@@ -30,6 +33,7 @@ class FakePanel:
 @pytest.fixture(autouse=True)
 def empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panels, "_panels", {})
+    monkeypatch.setattr(panels, "_equalities", [])
 
 
 def test_panels_come_in_the_order_of_their_registration():
@@ -65,3 +69,33 @@ def test_a_panel_can_be_forgotten():
     panels.unregister("critic")
     panels.unregister("critic")
     assert panels.list_panels() == []
+
+
+# --- Equalities -----------------------------------------------------------------------------------
+
+
+class FakeDesk:
+    """Somebody who checks equalities."""
+
+    def find_assignment_url(self, *, assignment_id: int) -> str:
+        return f"/fake/{assignment_id}/"
+
+    def find_item_url(self, *, item_id: int) -> str:
+        return f"/fake/items/{item_id}/"
+
+    def may_ask(self, *, user: User, project: Project) -> bool:
+        return True
+
+
+def test_nobody_checks_equalities_until_somebody_says_so():
+    assert panels.find_equalities() is None
+    desk = FakeDesk()
+    panels.register_equalities(desk)
+    panels.register_equalities(desk)
+    assert panels.find_equalities() is desk
+
+
+def test_two_who_check_equalities_are_a_mistake():
+    panels.register_equalities(FakeDesk())
+    with pytest.raises(ValueError, match="already"):
+        panels.register_equalities(FakeDesk())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from labeling.formats.lint.texts import find_faults
 from labeling.mathtext import MathRun, split_math
 from labeling.records import Contribution, StepLabel, Validity, derive_rating
+from labeling.ruling_examples import EXAMPLES
 from labeling.taxonomies.loader import (
     CODE_LIMIT,
     MOST_TYPES,
@@ -130,6 +132,29 @@ def test_chinese_texts_are_chinese_and_english_ones_are_not(name: str) -> None:
     for place, texts in all_texts(load_builtin(name)):
         assert any("\u4e00" <= sign <= "\u9fff" for sign in texts.by_language["zh-Hans"]), place
         assert not any("\u4e00" <= sign <= "\u9fff" for sign in texts.by_language["en"]), place
+
+
+def find_english(text: str) -> set[str]:
+    """Latin words outside formulas."""
+    words = (run.text for run in split_math(text) if not isinstance(run, MathRun))
+    return {word for part in words for word in re.findall("[A-Za-z]{2,}", part)}
+
+
+@pytest.mark.parametrize("name", ["basic", "prmbench-9"])
+def test_no_english_is_left_in_chinese_texts(name: str) -> None:
+    for place, texts in all_texts(load_builtin(name)):
+        # The name of the benchmark is its name in every language.
+        assert find_english(texts.by_language["zh-Hans"]) <= {"PRMBench"}, place
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_ready_rulings_stand_in_both_languages(name: str) -> None:
+    assert EXAMPLES[name].keys() == {"en", "zh-hans"}
+    for language, words in EXAMPLES[name].items():
+        assert words.keys() == {"question", "answer"}
+        for text in words.values():
+            assert find_faults(text) == []
+            assert bool(find_english(text)) is (language == "en")
 
 
 @pytest.mark.parametrize("name", ["basic", "prmbench-9"])

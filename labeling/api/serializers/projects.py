@@ -6,11 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.models import Guideline, Project, Taxonomy
+from labeling.models import Project, Taxonomy
 from labeling.services.projects import PROTOCOL_FIELDS
 from workbench.api.serializers import MAX_INTEGER, IdField, Input, ObjectField
-
-TEXT_LIMIT = 200_000
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -56,29 +54,6 @@ class ProjectChangeSerializer(NewProjectSerializer):
         fields: tuple[str, ...] = ("version", "name", "description", *PROTOCOL_FIELDS)
 
     slug = None  # type: ignore[assignment]  # the address of a project does not change
-
-
-class GuidelineSerializer(serializers.ModelSerializer[Guideline]):
-    """One version of the guidelines."""
-
-    author = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Guideline
-        fields: tuple[str, ...] = ("version", "text", "author", "created_at")
-        read_only_fields = fields
-
-    def get_author(self, guideline: Guideline) -> str | None:
-        return None if guideline.author is None else guideline.author.name
-
-
-class NewGuidelineSerializer(Input):
-    """The guidelines to be put in force, with the version that they replace."""
-
-    text = serializers.CharField(max_length=TEXT_LIMIT, allow_blank=True, trim_whitespace=False)
-    version = serializers.IntegerField(
-        min_value=0, max_value=MAX_INTEGER, help_text="The version in force as you saw it."
-    )
 
 
 class TaxonomySerializer(serializers.ModelSerializer[Taxonomy]):

@@ -11,8 +11,6 @@ from rest_framework.response import Response
 from labeling import access
 from labeling.access import Capability
 from labeling.api.serializers.projects import (
-    GuidelineSerializer,
-    NewGuidelineSerializer,
     NewProjectSerializer,
     NewTaxonomySerializer,
     ProjectChangeSerializer,
@@ -21,7 +19,6 @@ from labeling.api.serializers.projects import (
 )
 from labeling.models import Taxonomy
 from labeling.services import projects
-from workbench.api.pagination import NewestFirst
 from workbench.api.permissions import ANY_SCOPE, Scope
 from workbench.api.serializers import Nothing
 from workbench.api.views import ApiView
@@ -76,32 +73,6 @@ class ProjectView(ApiView):
             project=project, by=self.user, seen_version=data.pop("version"), **data
         )
         return Response(ProjectSerializer(project).data)
-
-
-class GuidelinesView(ApiView):
-    """The guidelines, version by version."""
-
-    tag = "projects"
-    scopes = {"GET": ANY_SCOPE, "POST": (Scope.ADMIN,)}
-    pagination_class = NewestFirst
-
-    @extend_schema(responses=GuidelineSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        """All versions of the guidelines; the first is the one in force."""
-        self.read_query(Nothing)
-        project = access.get_project(self.user, slug)
-        versions = project.guideline_versions.select_related("author")
-        return self.list_page(versions, GuidelineSerializer)
-
-    @extend_schema(request=NewGuidelineSerializer, responses={201: GuidelineSerializer})
-    def post(self, request: Request, slug: str) -> Response:
-        """Put a new version in force; the earlier ones stay."""
-        project = access.get_project(self.user, slug, Capability.MANAGE)
-        data = self.read(NewGuidelineSerializer)
-        guideline = projects.publish_guidelines(
-            project=project, by=self.user, text=data["text"], seen_version=data["version"]
-        )
-        return Response(GuidelineSerializer(guideline).data, status=status.HTTP_201_CREATED)
 
 
 class TaxonomiesView(ApiView):

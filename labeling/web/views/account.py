@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -10,6 +11,8 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -84,7 +87,7 @@ def _change_language(request: AuthedRequest) -> HttpResponse:
             # In the language that was just chosen: it is read on the next page.
             done=_("The language is changed."),
         )
-    response = redirect("labeling:account")
+    response = redirect(_find_way_back(request))
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         language,
@@ -93,6 +96,16 @@ def _change_language(request: AuthedRequest) -> HttpResponse:
         secure=request.is_secure(),
     )
     return response
+
+
+def _find_way_back(request: AuthedRequest) -> str:
+    """The page on which the language was chosen: the menu is on every one of them."""
+    came_from = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(
+        came_from, {request.get_host()}, require_https=request.is_secure()
+    ):
+        return urlsplit(came_from)._replace(scheme="", netloc="", fragment="").geturl()
+    return reverse("labeling:account")
 
 
 def _change_theme(request: AuthedRequest) -> HttpResponse:

@@ -15,15 +15,19 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeling.access import Capability, get_dispute, get_project
 from labeling.alignment import diff_text
 from labeling.models import Dispute, ReviewItem
+from labeling.preferences import pack_preferences
 from labeling.selectors.disputes import (
     DisputeView,
     find_next_dispute,
     get_dispute_view,
     list_disputes,
 )
+from labeling.selectors.originals import describe_original
 from labeling.services.adjudications import decide, reopen
+from labeling.services.returning import send_back
 from labeling.web.content_forms import find_gaps_in, read_rating_form, read_verdict_form
 from labeling.web.errors import attempt, page
+from labeling.web.evidence_places import build_solution_places
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, paginate
 from workbench.errors import Conflict, InvalidInput, NotAllowed
@@ -99,8 +103,13 @@ def _decide(request: AuthedRequest, found: Dispute) -> HttpResponse:
             decision={"content": content, "reason": reason},
             status=error.status,
         )
+    return _go_on(request, found)
+
+
+def _go_on(request: AuthedRequest, found: Dispute) -> HttpResponse:
+    """The next dispute, or the list where there is no other one."""
     following = find_next_dispute(found.project, request.user, after=found.pk)
-    if following is None:
+    if following is None or following.pk == found.pk:
         return redirect("labeling:disputes", slug=found.project.slug)
     return redirect("labeling:dispute", pk=following.pk)
 
@@ -145,6 +154,7 @@ def _build_context(request: AuthedRequest, view: DisputeView) -> dict[str, Any]:
             "kinds": view.dispute.kinds,
         },
         "item": {"id": item.pk, "task": item.task},
+        "evidence": build_solution_places(item.solution, item=item, user=request.user),
         "problem": {
             "text": problem.text,
             "reference_answer": problem.reference_answer,
@@ -159,6 +169,7 @@ def _build_context(request: AuthedRequest, view: DisputeView) -> dict[str, Any]:
         "n_original_steps": view.n_original_steps,
         "n_steps": item.solution.n_steps,
         "error_types": view.error_types,
+        "about_original": describe_original(item.solution_id) if view.claim else None,
         "earlier": view.earlier,
         "is_own_work": view.is_own_work,
         "protocol": {
@@ -174,8 +185,30 @@ def _build_context(request: AuthedRequest, view: DisputeView) -> dict[str, Any]:
             "login": f"{reverse('login')}?next={request.path}",
             "form": reverse("labeling:dispute", args=[view.dispute.pk]),
             "decide": f"/api/v1/disputes/{view.dispute.pk}/decide/",
+            "send_back": reverse("labeling:dispute-send-back", args=[view.dispute.pk]),
         },
+        **pack_preferences(request.user),
     }
+
+
+@page
+@require_POST
+def dispute_send_back(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Ask the reviewers to look again, with a reason; the dispute stays open."""
+    found = get_dispute(request.user, pk)
+    sent = attempt(
+        request,
+        lambda: send_back(
+            dispute=found,
+            by=request.user,
+            reason=request.POST.get("reason", ""),
+            idempotency_key=_key(request.POST.get("idempotency_key")),
+        ),
+        done=_("The reviewers are asked to look again."),
+    )
+    if sent is None:
+        return redirect("labeling:dispute", pk=found.pk)
+    return _go_on(request, found)
 
 
 @page

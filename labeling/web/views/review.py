@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import resolve, reverse
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling.access import Capability, get_own_assignment, get_project
 from labeling.content import parse_first_error
@@ -28,12 +30,22 @@ from labeling.services.assignments import (
     save_draft,
     skip,
 )
+from labeling.web.ahead import digest_page, look_ahead, pick_values
 from labeling.web.content_forms import (
     find_gaps_in,
     read_rating_form,
     read_verdict_form,
 )
 from labeling.web.errors import attempt, page
+from labeling.web.json_bodies import (
+    answers_json,
+    read_count,
+    read_json,
+    read_object,
+    read_step_times,
+    read_text,
+    read_uuid,
+)
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest
 from labeling.web.views.submitted import show_closed
@@ -101,24 +113,68 @@ def assignment(request: AuthedRequest, pk: int) -> HttpResponse:
 
 @page
 @never_cache
+@require_GET
+def ahead(request: AuthedRequest, pk: int) -> HttpResponse:
+    """The page of the item that comes after this one, with stand-ins for what a claim brings.
+
+    204 where there is none, and where it is the one that the browser has (`have`, its digest).
+    """
+    found = look_ahead(get_own_assignment(request.user, pk))
+    if found is None or found.digest == request.GET.get("have"):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    html = render_to_string(_find_template(found.context), found.context, request)
+    return JsonResponse({"digest": found.digest, "stand_ins": found.stand_ins, "page": html})
+
+
+@page
+@never_cache
 @require_POST
+@answers_json
 def finish(request: AuthedRequest, pk: int, *, action: str) -> HttpResponseBase:
-    """What the API answers to a submission or a skip, and the next item's page with it.
+    """Take a submission or a skip, and answer with the next item's page.
 
     One request where there were three. The next item is taken only now that the last one is done:
     nobody holds what they do not see, and what is logged as shown is shown at once. Sent twice, it
-    counts once and brings the same next page.
+    counts once and brings the same next page. A browser that has that page already (`at_hand`, its
+    digest; see labeling/web/ahead.py) gets the values that are missing in it instead.
     """
-    address = resolve(reverse(f"api:assignment-{action}", args=[pk]))
-    answer: HttpResponseBase = address.func(request, *address.args, **address.kwargs)
-    if answer.status_code >= HTTPStatus.BAD_REQUEST:
-        return answer
-    project = get_own_assignment(request.user, pk).project
-    said: dict[str, Any] = getattr(answer, "data", {})
-    return JsonResponse({**said, **_take_next(request, project)}, status=answer.status_code)
+    held = get_own_assignment(request.user, pk)
+    body = read_json(request)
+    if action == "submit":
+        said, status = _submit(held, body), HTTPStatus.CREATED
+    else:
+        said, status = _skip(held, body), HTTPStatus.OK
+    following = _take_next(request, held.project, at_hand=request.GET.get("at_hand"))
+    return JsonResponse({**said, **following}, status=status)
 
 
-def _take_next(request: AuthedRequest, project: Project) -> dict[str, str | None]:
+def _submit(held: Assignment, body: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        revision = submit(
+            assignment=held,
+            lease_token=read_uuid(body, "lease_token"),
+            data=read_object(body, "content"),
+            idempotency_key=read_uuid(body, "idempotency_key"),
+            seen_draft=read_count(body, "version"),
+            active_ms=read_count(body, "active_ms") or 0,
+            step_ms=read_step_times(body, "step_ms"),
+        )
+    except Incomplete as error:
+        # Where something is missing, for a script that goes there.
+        error.extra["positions"] = sorted(
+            {gap["position"] for gap in find_gaps_in(error) if gap["position"] is not None}
+        )
+        raise
+    return {"annotation_id": revision.annotation_id, "revision": revision.number}
+
+
+def _skip(held: Assignment, body: Mapping[str, Any]) -> dict[str, Any]:
+    reason = read_text(body, "reason")
+    skip(assignment=held, lease_token=read_uuid(body, "lease_token"), reason=reason)
+    return {}
+
+
+def _take_next(request: AuthedRequest, project: Project, *, at_hand: str | None) -> dict[str, Any]:
     """The next item's address and page; the queue's address alone where there is none to take."""
     try:
         following = claim_next(user=request.user, project=project)
@@ -129,20 +185,24 @@ def _take_next(request: AuthedRequest, project: Project) -> dict[str, str | None
         return {"next_url": reverse("labeling:work", args=[project.slug]), "page": None}
     # Both are at hand: the workspace need not ask for them again.
     following.project, following.annotator = project, request.user
-    return {
-        "next_url": reverse("labeling:assignment", args=[following.pk]),
-        "page": _show(request, following).content.decode(),
-    }
+    address = reverse("labeling:assignment", args=[following.pk])
+    context = build_context(get_workspace(following), gaps=[])
+    if at_hand and at_hand == digest_page(context, following):
+        return {"next_url": address, "page": None, "values": pick_values(context)}
+    html = render_to_string(_find_template(context), context, request)
+    return {"next_url": address, "page": html}
 
 
 def _show(
     request: AuthedRequest, held: Assignment, *, gaps: list[dict[str, Any]] | None = None
 ) -> HttpResponse:
-    workspace = get_workspace(held)
-    verifying = workspace.item.task == ReviewItem.Task.VERIFY_INJECTION
-    template = "labeling/verify.html" if verifying else "labeling/rate.html"
-    context = build_context(workspace, gaps=gaps or [])
-    return render(request, template, context, status=400 if gaps else 200)
+    context = build_context(get_workspace(held), gaps=gaps or [])
+    return render(request, _find_template(context), context, status=400 if gaps else 200)
+
+
+def _find_template(context: Mapping[str, Any]) -> str:
+    verifying = context["item"]["task"] == ReviewItem.Task.VERIFY_INJECTION
+    return "labeling/verify.html" if verifying else "labeling/rate.html"
 
 
 def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:

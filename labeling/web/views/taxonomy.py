@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.access import Capability, get_project, require
 from labeling.models import Project, Taxonomy
 from labeling.selectors.explorer import count_injections
-from labeling.selectors.review import list_error_types
+from labeling.selectors.guidance import list_card_groups, name_taxonomy
 from labeling.services.projects import (
     ensure_builtin_taxonomies,
     publish_taxonomy,
@@ -78,7 +78,7 @@ def taxonomy(request: AuthedRequest, slug: str) -> HttpResponse:
             **context,
             "tabs": build_settings_tabs(project, "taxonomy", can_manage=can_manage),
             "taxonomy": project.taxonomy,
-            "types": list_error_types(project.taxonomy),
+            "groups": list_card_groups(project, request.user),
             "used": count_injections(project) if context["can"][Capability.BROWSE] else {},
             "editor": editor,
             "problem": problem,
@@ -112,7 +112,8 @@ def _use(request: AuthedRequest, project: Project) -> HttpResponse:
         attempt(
             request,
             lambda: use_builtin_taxonomy(project=project, by=request.user, taxonomy=chosen),
-            done=_("%(taxonomy)s is in force.") % {"taxonomy": chosen},
+            done=_("%(taxonomy)s is in force.")
+            % {"taxonomy": f"{name_taxonomy(chosen)} {chosen.version}"},
         )
     else:
         messages.error(request, _("Choose one of the taxonomies in the list."))

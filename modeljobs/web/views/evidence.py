@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from labeling.access import Capability, capabilities_of, get_own_assignment
+from labeling.access import Capability, capabilities_of, get_own_assignment, get_solution
 from labeling.models import Assignment, ReviewItem
 from labeling.selectors.review import list_steps
 from labeling.web.errors import page
@@ -24,6 +24,7 @@ from labeling.web.requests import AuthedRequest, wants_fragment
 from modeljobs.evidence_views import (
     EvidenceView,
     StepRow,
+    Viewer,
     list_evidence,
     list_sources,
     list_step_rows,
@@ -54,7 +55,12 @@ def item_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
     if wants_fragment(request, "step"):
         position = read_position(request)
         shown = (
-            list_evidence(access.item, position=position, sight=find_sight(access))
+            list_evidence(
+                access.item,
+                position=position,
+                sight=find_sight(access),
+                viewer=find_viewer(request, access),
+            )
             if access.includes(position)
             else []
         )
@@ -66,10 +72,54 @@ def item_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
             **project_context(request, access.item.job.project, "jobs"),
             "job": access.item.job,
             "item": access.item,
-            "rows": list_open_rows(access),
+            "rows": list_open_rows(request, access),
             "may_run": access.may_run,
         },
     )
+
+
+@page
+@never_cache
+@require_GET
+def solution_evidence(request: AuthedRequest, pk: int) -> HttpResponse:
+    """What the newest runs found of a solution, for those who browse: one step of it with
+    `?fragment=step&position=`, else all steps. Nothing is sealed from them, and nothing logged.
+    """
+    solution = get_solution(request.user, pk)
+    runs = list_sources(solution.pk)
+    accesses = [get_evidence_access(request.user, item.pk) for item, _source in runs]
+    if wants_fragment(request, "step"):
+        position = read_position(request)
+        shown = [
+            view
+            for access in accesses
+            for view in list_evidence(
+                access.item,
+                position=position,
+                sight=WHOLE,
+                viewer=find_viewer(request, access),
+            )
+        ]
+        may_run = any(access.may_run for access in accesses)
+        context = {"evidence": shown, "may_run": may_run}
+        return render(request, "modeljobs/_step_evidence.html", context)
+    return render(
+        request,
+        "modeljobs/solution_evidence.html",
+        {
+            **project_context(request, solution.project, "solutions"),
+            "solution": solution,
+            "runs": [
+                (source, list_open_rows(request, access), access.may_run)
+                for (_item, source), access in zip(runs, accesses, strict=True)
+            ],
+        },
+    )
+
+
+def find_viewer(request: AuthedRequest, access: EvidenceAccess) -> Viewer:
+    """Who looks, and whether they see what others made of it."""
+    return Viewer(request.user.pk, access.sees_others)
 
 
 def step_context(access: EvidenceAccess, evidence: list[Any]) -> dict[str, Any]:
@@ -84,9 +134,11 @@ def find_sight(access: EvidenceAccess) -> Sight:
     return Sight(access.positions, access.item.job.project.show_reference_answer)
 
 
-def list_open_rows(access: EvidenceAccess) -> list[StepRow]:
+def list_open_rows(request: AuthedRequest, access: EvidenceAccess) -> list[StepRow]:
     """The steps that this person may see: the others are left out, not hidden."""
-    rows = list_step_rows(access.item, sight=find_sight(access))
+    rows = list_step_rows(
+        access.item, sight=find_sight(access), viewer=find_viewer(request, access)
+    )
     return [row for row in rows if access.includes(row.step.position)]
 
 
@@ -136,7 +188,13 @@ def list_opened(
 ) -> list[EvidenceView]:
     """What was found of a step that is open to its reviewer, by each run."""
     sight = Sight(opened, held.project.show_reference_answer)
-    return [view for item in items for view in list_evidence(item, position=position, sight=sight)]
+    # Beside their own work nobody sees another reviewer's.
+    viewer = Viewer(held.annotator_id, sees_others=False)
+    return [
+        view
+        for item in items
+        for view in list_evidence(item, position=position, sight=sight, viewer=viewer)
+    ]
 
 
 def _open(request: AuthedRequest, held: Assignment) -> HttpResponse:

@@ -14,7 +14,7 @@ from labeling.web.errors import page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, paginate, wants_fragment
 from modeljobs import selectors
-from modeljobs.evidence_views import build_source, checks_steps, list_step_rows
+from modeljobs.evidence_views import Viewer, build_source, checks_steps, list_step_rows
 from modeljobs.models import JobItem, ModelJob
 from modeljobs.services.calls import list_exchanges
 from modeljobs.services.reveals import get_evidence_access
@@ -74,14 +74,16 @@ def item(request: AuthedRequest, pk: int) -> HttpResponse:
         if product.get("kind") == "injection" and product.get("id") is not None
     ]
     exchanges = list_exchanges(found)
+    access = get_evidence_access(request.user, found.pk)
+    viewer = Viewer(request.user.pk, access.sees_others)
     return render(
         request,
         "modeljobs/item.html",
         {
             **project_context(request, job.project, "jobs"),
             **context,
-            "rows": list_step_rows(found) if context["checks_steps"] else [],
-            "may_run": get_evidence_access(request.user, found.pk).may_run,
+            "rows": list_step_rows(found, viewer=viewer) if context["checks_steps"] else [],
+            "may_run": access.may_run,
             "calls": paginate(request, exchanges, size=CALLS_PAGE_SIZE),
             "injections": Injection.objects.filter(pk__in=products, project=job.project),
         },

@@ -1,4 +1,4 @@
-"""A person's own runs of verification code, shown beside the model's. No code runs here."""
+"""A person's own version of a model's code and analysis, beside the model's. No code runs here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,23 @@ from labeling.selectors.review import list_steps
 from labeling.web.errors import page
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, wants_fragment
-from modeljobs.evidence_views import BlockView, EvidenceView, SampleView, list_evidence
-from modeljobs.models import CodeTrial
+from modeljobs.evidence_views import (
+    BlockView,
+    EvidenceView,
+    SampleView,
+    TrialView,
+    list_evidence,
+    list_trials,
+    show_trials,
+)
 from modeljobs.services.reveals import EvidenceAccess, get_evidence_access
-from modeljobs.services.trials import MAX_CODE_CHARS, request_trial
-from modeljobs.web.views.evidence import read_whole, refuse
+from modeljobs.services.trials import (
+    MAX_ANALYSIS_CHARS,
+    MAX_CODE_CHARS,
+    keep_analysis,
+    request_trial,
+)
+from modeljobs.web.views.evidence import find_viewer, read_whole, refuse
 from workbench.errors import Conflict, InvalidInput, NotAllowed, NotFound
 
 
@@ -28,7 +40,9 @@ from workbench.errors import Conflict, InvalidInput, NotAllowed, NotFound
 @require_http_methods(["GET", "POST"])
 def trials(request: AuthedRequest, pk: int) -> HttpResponse:
     """The runs of one block (`position`, `sample`, `block`): a page, or with `?fragment=trials` the
-    part that is asked for again until all of them have ended. A POST asks for another.
+    part that is asked for again until all of them have ended.
+
+    A POST asks for another; with `action=keep` it keeps the analysis, and nothing is run.
     """
     access = get_evidence_access(request.user, pk)
     position, sample, block = (
@@ -48,37 +62,52 @@ def _run(
 ) -> HttpResponse:
     is_fragment = wants_fragment(request, "trials")
     place = {"position": position, "sample": sample, "block": block}
-    code = request.POST.get("code", "")
+    code, analysis = request.POST.get("code", ""), request.POST.get("analysis")
     try:
         if not access.may_run:
             raise NotAllowed("Your role in this project does not allow you to run code.")
-        request_trial(
-            item=access.item,
-            position=position,
-            sample=sample,
-            block=block,
-            code=code,
-            by=request.user,
-        )
+        if request.POST.get("action") == "keep":
+            keep_analysis(
+                item=access.item,
+                position=position,
+                sample=sample,
+                block=block,
+                analysis=analysis or "",
+                code=code,
+                by=request.user,
+            )
+        else:
+            request_trial(
+                item=access.item,
+                position=position,
+                sample=sample,
+                block=block,
+                code=code,
+                analysis=analysis,
+                by=request.user,
+            )
     except (Conflict, InvalidInput) as error:
         if is_fragment:
             return refuse(request, error)
-        return _show_page(request, access, **place, code=code, refusal=error)
+        return _show_page(request, access, **place, code=code, analysis=analysis, refusal=error)
     if is_fragment:
         return _show_part(request, access, **place)
     address = reverse("modeljobs:trials", args=[access.item.pk])
     return redirect(f"{address}?{urlencode(place)}")
 
 
-def _list(access: EvidenceAccess, *, position: int, sample: int, block: int) -> list[CodeTrial]:
-    rows = CodeTrial.objects.filter(item=access.item, position=position, sample=sample, block=block)
-    return list(rows.select_related("author").order_by("pk"))
+def _list(
+    request: AuthedRequest, access: EvidenceAccess, word: SampleView | None, **place: int
+) -> list[TrialView]:
+    trials = list_trials(access.item, find_viewer(request, access), **place)
+    return show_trials(trials, word.analysis if word else "")
 
 
 def _show_part(request: AuthedRequest, access: EvidenceAccess, **place: int) -> HttpResponse:
+    _view, word, _written = _find_block(access, **place)
     context: dict[str, Any] = {
         "item_id": access.item.pk,
-        "trials": _list(access, **place),
+        "trials": _list(request, access, word, **place),
         "position": place["position"],
         "sample": place["sample"],
         "number": place["block"],
@@ -94,6 +123,7 @@ def _show_page(
     sample: int,
     block: int,
     code: str | None = None,
+    analysis: str | None = None,
     refusal: Conflict | InvalidInput | None = None,
 ) -> HttpResponse:
     view, word, written = _find_block(access, position, sample, block)
@@ -108,14 +138,16 @@ def _show_page(
             "word": word,
             "written": written,
             "step": next((step for step in steps if step.position == position), None),
-            "trials": _list(access, position=position, sample=sample, block=block),
+            "trials": _list(request, access, word, position=position, sample=sample, block=block),
             "item_id": access.item.pk,
             "position": position,
             "sample": sample,
             "number": block,
             "may_run": access.may_run,
             "code": code if code is not None else (written.code if written else ""),
+            "analysis": analysis if analysis is not None else (word.analysis if word else ""),
             "longest": MAX_CODE_CHARS,
+            "longest_analysis": MAX_ANALYSIS_CHARS,
             "refusal": refusal.message if refusal else "",
         },
         status=refusal.status if refusal else 200,

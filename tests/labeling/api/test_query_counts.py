@@ -21,10 +21,14 @@ from labeling.models import (
     ReleaseFile,
     Source,
     Taxonomy,
+    TrainingItem,
+    TrainingRound,
 )
 from labeling.services.audit import record_event, record_exposure
 from labeling.services.comments import add_comment
+from labeling.services.guidance import make_ruling
 from labeling.services.members import invite, make_token
+from labeling.services.reports import report_original
 from modeljobs.models import CodeTrial, Engine, JobItem, ModelJob
 from tests.labeling.api.helpers import World, build_world, make_suggestion, sign_in
 from tests.labeling.factories import (
@@ -37,6 +41,7 @@ from tests.labeling.factories import (
 )
 from tests.modeljobs.consensus_rows import add_finding, ensure_run, make_run
 from tests.modeljobs.counting import add_doubt, add_reading, ensure_labels
+from tests.modeljobs.web.rows import add_check, add_rating
 from tests.test_permission_matrix import build_arguments
 from workbench.api.schema import build_schema
 
@@ -44,9 +49,12 @@ LISTS = (
     *("annotations", "audit-events", "disputes", "engines", "exposures", "guidelines", "imports"),
     *("injections", "invitations", "issues", "items", "jobs", "members", "problems", "projects"),
     *("releases", "solutions", "sources", "suggestions", "taxonomies", "tokens"),
+    *("job-rationales", "job-item-rationales", "item-equalities"),
     *("job-items", "job-item-trials", "job-readings", "doubts"),
     *("consensus-runs", "consensus-findings"),
-    *("comments", "mentions"),
+    *("comments", "mentions", "rulings"),
+    *("training-items", "training-rounds"),
+    "source-reports",
 )
 
 
@@ -58,7 +66,8 @@ def add_one_of_each(world: World, number: int) -> None:
     join(project, person, "annotator")
     solution = make_solution(project, key=f"more-{number}")
     item = enqueue(solution)
-    make_injection_item(project, key=f"more-inj-{number}")
+    made = make_injection_item(project, key=f"more-inj-{number}")
+    report_original(item=made, reporter=person, note="Step 1.")
     make_suggestion(solution)
     annotation = Annotation.objects.create(
         project=project,
@@ -107,6 +116,10 @@ def add_one_of_each(world: World, number: int) -> None:
         code="print(1)",
         created_at=item.created_at,
     )
+    asked = build_arguments("job-item-rationales", world)["job_item_id"]
+    add_rating(JobItem.objects.get(pk=asked), lead, sample=number)
+    add_rating(world.job.items.order_by("pk")[0], person, position=number)
+    add_check(world.item, person)
     make_project(lead, slug=f"project-{number}")
     add_reading(ensure_labels(project, lead, world.solution), number + 1)
     add_doubt(solution.problem, decided_by=person)
@@ -117,6 +130,18 @@ def add_one_of_each(world: World, number: int) -> None:
         idempotency_key=uuid.uuid4(),
         reason="other",
         names=[lead.pk],
+    )
+    make_ruling(project=project, by=person, question=f"Question {number}?", answer="No.")
+    TrainingItem.objects.create(
+        project=project,
+        item=item,
+        expected={},
+        place=100 + number,
+        author=lead,
+        created_at=item.created_at,
+    )
+    TrainingRound.objects.create(
+        project=project, person=person, size=1, pass_percent=75, started_at=item.created_at
     )
     make_run(world.job)
     add_finding(ensure_run(world.job), solution)

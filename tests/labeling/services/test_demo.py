@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from labeling.models import (
     Annotation,
@@ -16,6 +17,7 @@ from labeling.models import (
     User,
 )
 from labeling.selectors.agreement import build_report
+from labeling.selectors.guidance import find_unread, get_guidance
 from labeling.services.assignments import claim_next
 from labeling.services.consistency import find_inconsistencies
 from labeling.services.demo import load_demo
@@ -69,3 +71,16 @@ def test_the_newcomer_begins_with_a_plain_injection(demo: Project, alice: User) 
 def test_loading_again_does_nothing(demo: Project, alice: User) -> None:
     assert load_demo(lead=alice) is None
     assert Project.objects.count() == 1
+
+
+def test_a_newcomer_has_something_to_read_in_both_languages(demo: Project) -> None:
+    for language in ("en", "zh-hans"):
+        with translation.override(language):
+            guidance = get_guidance(demo, User.objects.get(username="alice"))
+        assert guidance.text.text
+        assert not guidance.text.is_fallback
+        cards = [card for group in guidance.groups for card in group.cards]
+        rulings = [*guidance.rulings, *(ruling for card in cards for ruling in card.rulings)]
+        assert len(rulings) == 3
+        assert not any(ruling.is_fallback for ruling in rulings)
+    assert find_unread(demo.slug, User.objects.get(username="alice")) == "new"

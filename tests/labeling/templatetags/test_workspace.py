@@ -11,7 +11,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 from labeling.alignment import diff_text
-from labeling.content import pack_label
+from labeling.content import OverrideReason, pack_label
 from labeling.records import Contribution, StepLabel, Validity, derive_rating
 from labeling.selectors.review import ErrorTypeView, StepView
 from labeling.templatetags import workspace
@@ -56,6 +56,70 @@ def test_nothing_said_is_nothing_marked() -> None:
     rows = workspace.rating_rows(STEPS, {}, TYPES)
     assert {row["mark"] for row in rows} == {"none"}
     assert workspace.rating_rows(STEPS, None, TYPES) == rows
+
+
+def words(row: dict[str, Any]) -> list[str]:
+    return [tag["text"] for tag in row["tags"]]
+
+
+def test_what_is_known_of_a_step_stands_beside_it() -> None:
+    content = {
+        "steps": [
+            {"position": 0, "validity": "correct", "rating": 1, "note": "n"},
+            {"position": 1, "unsure": True},
+            {"position": 2, "validity": "wrong", "error_types": ["counting"], "note": "n"},
+        ],
+        "outcome": "first_error",
+        "bulk": [0, 3],
+    }
+    rows = workspace.rating_rows(STEPS, content, TYPES)
+    assert [words(row) for row in rows] == [
+        ["in bulk", "note"],
+        ["Unsure"],
+        ["Counting", "note"],
+        ["not judged"],
+    ]
+    # A step that is not rated was not rated in bulk.
+    assert [row["is_bulk"] for row in rows] == [True, False, False, False]
+    # Where no rating is drawn, the word brings its picture.
+    assert rows[1]["tags"][0]["mark"] == "unsure"
+
+
+def test_a_proposal_is_unconfirmed_until_somebody_has_said_something() -> None:
+    content = {
+        "steps": [
+            {"position": 0, "validity": "correct", "rating": 1},
+            {"position": 1, "validity": "wrong", "rating": -1},
+            {"position": 2, "unsure": True},
+        ],
+        "overrides": [{"position": 1, "reason": "missed_error"}],
+    }
+    proposal = {"ratings": [-1, 1, 1, 0]}
+    rows = workspace.rating_rows(STEPS, content, TYPES, proposal)
+    assert [words(row) for row in rows] == [
+        ["Say why"],
+        ["Overridden"],
+        ["Unsure"],
+        ["unconfirmed"],
+    ]
+    assert [row["mark"] for row in rows] == ["1", "-1", "unsure", "none"]
+    assert [row["reason"] for row in rows] == ["", "missed_error", "", ""]
+
+
+def test_a_proposed_rating_is_drawn_and_not_checked() -> None:
+    html = render('{% rating_control "rating-0" None "Step 1" "ternary" proposed=0 %}')
+    assert html.count("mark--machine") == html.count("data-proposed") == 1
+    assert "0, neutral (proposed)" in html
+    assert "checked" not in html
+
+
+def test_every_reason_has_words_and_a_key_of_its_own() -> None:
+    reasons = workspace.override_reasons("misread")
+    assert [reason["value"] for reason in reasons] == [str(reason) for reason in OverrideReason]
+    assert "".join(reason["sign"] for reason in reasons) == "4567890"
+    assert [reason["word"] for reason in reasons if reason["chosen"]] == [
+        "It misread the step or the problem"
+    ]
 
 
 def test_binary_ratings_offer_no_zero() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import User
-from tests.labeling.factories import make_user
+from labeling.models import AnnotationRevision, Project, User
+from labeling.services.assignments import claim_next
+from tests.labeling.factories import enqueue, make_solution, make_user
 from tests.labeling.web.helpers import sign_in, words_of
 
 URL = reverse("labeling:account")
@@ -110,3 +113,35 @@ def test_an_action_that_is_none_shows_the_page(mei: User):
     assert sign_in(mei).post(URL, {"action": "promote", "is_staff": "on"}).status_code == 200
     mei.refresh_from_db()
     assert not mei.is_staff
+
+
+def test_a_language_chosen_in_the_menu_leads_back_to_the_page(mei: User):
+    form = {"action": "language", "language": "zh-hans"}
+    client = sign_in(mei)
+    here = "http://testserver/comments/?state=all"
+    assert client.post(URL, form, headers={"referer": here}).url == "/comments/?state=all"
+    elsewhere = "https://evil.example/comments/"
+    assert client.post(URL, form, headers={"referer": elsewhere}).url == URL
+    assert client.post(URL, form).url == URL
+
+
+def test_the_menu_has_the_languages(annotator: Client):
+    html = annotator.get(URL).content.decode()
+    assert 'name="language" value="en" lang="en" aria-current="true"' in html
+    assert 'name="language" value="zh-hans" lang="zh-hans"' in html
+
+
+def test_a_submission_keeps_the_language_that_was_shown(project: Project, bob: User):
+    enqueue(make_solution(project))
+    client = sign_in(bob)
+    client.post(URL, {"action": "language", "language": "zh-hans"})
+    held = claim_next(user=bob, project=project)
+    assert held is not None
+    form = {
+        "lease_token": held.lease_token,
+        "idempotency_key": uuid.uuid4(),
+        "action": "submit",
+        **{f"rating-{position}": "1" for position in range(3)},
+    }
+    client.post(reverse("labeling:assignment", args=[held.pk]), form)
+    assert AnnotationRevision.objects.get().language == "zh-hans"

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import Adjudication, Dispute, Project, ReviewItem, User
+from labeling.models import Adjudication, Dispute, Injection, Project, ReviewItem, User
+from labeling.selectors.comments import list_mentions
 from tests.labeling.factories import make_injection_item, make_items, rating, verdict
 from tests.labeling.services.test_annotations import CORRECT, hand_in, take
 
@@ -119,3 +120,141 @@ def test_the_list_leads_to_the_next_dispute(
     assert reverse("labeling:dispute", args=[dispute.pk]).encode() in page.content
     empty = client.get(reverse("labeling:disputes", args=[project.slug]), {"state": "decided"})
     assert b"There is none in this state" in empty.content
+
+
+# --- Another solution -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offer(project: Project, bob: User, erin: User) -> Dispute:
+    """Another solution: bob accepts it, and erin finds that it does not really differ."""
+    item = make_injection_item(project)
+    Injection.objects.filter(modified=item.solution).update(
+        error_type="multi_solutions", claimed_error_positions=[]
+    )
+    said: dict[str, Any] = {"error_positions": [], "error_type": "multi_solutions"}
+    hand_in(take(bob, project), verdict(correct="yes", different="yes", **said))
+    same = {"reject_code": "not_different", "correct": "yes", "different": "no"}
+    hand_in(take(erin, project), verdict("reject", **same, **said))
+    return Dispute.objects.get()
+
+
+def decide_offer(**changes: Any) -> dict[str, Any]:
+    return {
+        "version": "1",
+        "idempotency_key": str(uuid.uuid4()),
+        "reason": "It groups the terms otherwise.",
+        **changes,
+    }
+
+
+def test_the_answers_of_all_reviewers_are_shown(
+    offer: Dispute, client: Client, carol: User
+) -> None:
+    client.force_login(carol)
+    page = client.get(reverse("labeling:dispute", args=[offer.pk])).content.decode()
+    assert page.count("really differs: yes") == 1
+    assert page.count("really differs: no") == 1
+    assert page.count("correct: yes") == 2
+
+
+@pytest.mark.parametrize(
+    ("replies", "decided", "code"),
+    [
+        ({"correct": "yes", "different": "yes"}, "accept", ""),
+        ({"correct": "no", "different": "yes"}, "reject", "wrong_type"),
+        ({"correct": "yes", "different": "no"}, "reject", "not_different"),
+        ({"correct": "unsure", "different": "yes"}, "unsure", ""),
+        # A verdict that was chosen stands over the one that would follow.
+        (
+            {"correct": "yes", "different": "yes", "verdict": "bad_problem", "note": "No figure."},
+            "bad_problem",
+            "",
+        ),
+    ],
+)
+def test_the_decision_follows_from_the_answers(
+    offer: Dispute,
+    client: Client,
+    carol: User,
+    replies: dict[str, str],
+    decided: str,
+    code: str,
+) -> None:
+    client.force_login(carol)
+    address = reverse("labeling:dispute", args=[offer.pk])
+    assert client.post(address, decide_offer(**replies)).status_code == 302
+    content = Adjudication.objects.get().content
+    assert (content["verdict"], content["reject_code"]) == (decided, code)
+    assert (content["correct"], content["different"]) == (replies["correct"], replies["different"])
+
+
+def test_both_questions_are_answered_before_one_accepts(
+    offer: Dispute, client: Client, carol: User
+) -> None:
+    client.force_login(carol)
+    address = reverse("labeling:dispute", args=[offer.pk])
+    refused = client.post(address, decide_offer(verdict="accept", correct="yes"))
+    assert refused.status_code == 400
+    assert b"Say whether it really differs from the original" in refused.content
+    # What was answered is still there.
+    assert b'name="correct" value="yes" checked' in refused.content
+    against = client.post(address, decide_offer(verdict="accept", correct="no", different="yes"))
+    assert b"accepted when it is correct and really differs" in against.content
+
+
+def test_a_closed_dispute_says_what_was_answered(
+    offer: Dispute, client: Client, carol: User
+) -> None:
+    client.force_login(carol)
+    address = reverse("labeling:dispute", args=[offer.pk])
+    client.post(address, decide_offer(correct="yes", different="no"))
+    assert "really differs: no" in client.get(address).content.decode()
+
+
+def test_the_pages_of_an_injection_show_the_answers(
+    offer: Dispute, client: Client, carol: User
+) -> None:
+    client.force_login(carol)
+    injection = Injection.objects.get()
+    client.post(
+        reverse("labeling:dispute", args=[offer.pk]), decide_offer(correct="no", different="yes")
+    )
+    page = client.get(reverse("labeling:injection", args=[injection.pk])).content.decode()
+    assert "really differs: no" in page
+    assert "correct: no" in page
+
+
+# --- Sending back ---------------------------------------------------------------------------------
+
+
+def test_sending_back_asks_the_reviewers_and_goes_on(
+    dispute: Dispute, client: Client, carol: User, project: Project, bob: User
+) -> None:
+    client.force_login(carol)
+    form = {"reason": "Look at step 2 again.", "idempotency_key": str(uuid.uuid4())}
+    answer = client.post(reverse("labeling:dispute-send-back", args=[dispute.pk]), form)
+    # There is no other dispute: the list says that it is still open.
+    assert answer.headers["Location"] == reverse("labeling:disputes", args=[project.slug])
+    assert list_mentions(bob).count() == 1
+    page = client.get(answer.headers["Location"]).content
+    assert b"The reviewers are asked to look again." in page
+
+
+def test_sending_back_needs_words(dispute: Dispute, client: Client, carol: User) -> None:
+    client.force_login(carol)
+    form = {"reason": " ", "idempotency_key": str(uuid.uuid4())}
+    answer = client.post(reverse("labeling:dispute-send-back", args=[dispute.pk]), form)
+    page = client.get(answer.headers["Location"])
+    assert b"Say what the reviewers should look at again." in page.content
+
+
+def test_only_who_adjudicates_sends_back(
+    dispute: Dispute, client: Client, bob: User, dave: User
+) -> None:
+    address = reverse("labeling:dispute-send-back", args=[dispute.pk])
+    form = {"reason": "x", "idempotency_key": str(uuid.uuid4())}
+    for person, status in ((bob, 403), (dave, 404)):
+        client.force_login(person)
+        assert client.post(address, form).status_code == status
+    assert client.get(address).status_code == 405

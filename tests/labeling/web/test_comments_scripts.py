@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from playwright.sync_api import expect
 
 from labeling.models import Comment, Dispute, Project, ReviewItem, User
 from labeling.services.assignments import claim_item
 from labeling.services.comments import add_comment
+from tests.e2e.people import await_item
 from tests.labeling.factories import enqueue, make_solution
 from tests.labeling.web.helpers import ATTACK, make_rated
 
@@ -37,6 +39,7 @@ def window(open_page: Callable[..., Page], live_server: Any) -> Callable[..., Pa
             [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
         )
         page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         return page
 
     return make
@@ -135,3 +138,145 @@ def test_without_script_everything_is_a_form(window, item, bob, alice):
     page.get_by_role("button", name="Send the answer").click()
     page.locator(".comment", has_text="It is.").wait_for()
     assert page.url.endswith(f"#comment-{Comment.objects.latest('pk').pk}")
+
+
+# --- Beside one's work ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(window, item, bob) -> Page:
+    """Bob at the item that he holds; his keys act."""
+    page = window(bob)
+    held = item.assignments.get(annotator=bob)
+    page.goto(f"/assignments/{held.pk}/")
+    await_item(page)
+    return page
+
+
+def find_words(page: Page) -> Any:
+    return page.locator("#comments-panel [data-comment-words]")
+
+
+def test_a_comment_on_a_step_by_key_alone(desk, item, bob):
+    desk.keyboard.press("j")
+    desk.keyboard.press("c")
+    # Nothing typed at once is lost, nor is any of it a key of the page.
+    desk.keyboard.type("1 e 3: is this rounded?")
+    expect(find_words(desk)).to_have_value("1 e 3: is this rounded?")
+    expect(find_words(desk)).to_be_focused()
+    assert desk.get_by_label("About").input_value() == "1"
+    desk.keyboard.press("Control+Enter")
+    desk.locator(".thread", has_text="is this rounded?").wait_for()
+    [said] = Comment.objects.all()
+    assert (said.item, said.author, said.position) == (item, bob, 1)
+    desk.keyboard.press("Escape")
+    expect(desk.locator("#comments-panel")).to_be_hidden()
+    expect(desk.locator("#step-2")).to_be_focused()
+    assert desk.locator("[name^=rating-]:checked").count() == 0
+
+
+def test_keys_go_on_beside_the_panel(desk):
+    desk.get_by_role("button", name="Comments").first.click()
+    find_words(desk).wait_for()
+    desk.locator("#step-1").focus()
+    desk.keyboard.press("1")
+    expect(desk.locator("[name=rating-0][value='1']")).to_be_checked()
+    # The key leads into the panel, about the step that one is at by now.
+    desk.keyboard.press("c")
+    expect(find_words(desk)).to_be_focused()
+    assert desk.get_by_label("About").input_value() == "1"
+
+
+def test_what_is_not_sent_is_kept_in_the_browser(desk, item, window, bob, alice):
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    desk.get_by_label("About").select_option("2")
+    desk.get_by_label("Flag it for the leads").select_option("problem")
+    find_words(desk).fill("Half a thought")
+    desk.keyboard.press("Escape")
+    desk.reload()
+    await_item(desk)
+    desk.keyboard.press("c")
+    expect(find_words(desk)).to_have_value("Half a thought")
+    assert desk.get_by_label("About").input_value() == "2"
+    assert desk.get_by_label("Flag it for the leads").input_value() == "problem"
+    desk.get_by_role("button", name="Send", exact=True).click()
+    desk.locator(".thread", has_text="Half a thought").wait_for()
+    expect(find_words(desk)).to_have_value("")
+    desk.reload()
+    await_item(desk)
+    desk.keyboard.press("c")
+    desk.locator(".thread", has_text="Half a thought").wait_for()
+    expect(find_words(desk)).to_have_value("")
+    assert Comment.objects.get().reason == "problem"
+
+
+def test_what_is_kept_is_nobody_elses(desk, item, alice):
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    find_words(desk).fill("Between bob and his browser")
+    client = Client()
+    client.force_login(alice)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    url = desk.url.split("/assignments")[0]
+    desk.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": url}])
+    desk.goto(f"/items/{item.pk}/comments/")
+    expect(desk.get_by_label("Your words")).to_have_value("")
+
+
+def test_an_answer_that_was_lost_on_its_way_counts_once(desk):
+    """The server took the comment, but its answer never came; it is sent again after a reload."""
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    find_words(desk).fill("Once")
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    desk.route("**/comments/?fragment=panel", lose, times=1)
+    desk.get_by_role("button", name="Send", exact=True).click()
+    desk.get_by_text("It could not be sent.").wait_for()
+    assert Comment.objects.count() == 1
+    desk.reload()
+    await_item(desk)
+    desk.keyboard.press("c")
+    expect(find_words(desk)).to_have_value("Once")
+    desk.get_by_role("button", name="Send", exact=True).click()
+    expect(find_words(desk)).to_have_value("")
+    assert Comment.objects.count() == 1
+
+
+def test_a_panel_that_cannot_be_loaded_keeps_what_was_typed(desk):
+    desk.context.set_offline(True)
+    desk.keyboard.press("c")
+    desk.keyboard.type("Soon")
+    desk.get_by_text("The comments could not be loaded.").wait_for()
+    desk.keyboard.press("Escape")
+    desk.context.set_offline(False)
+    desk.keyboard.press("c")
+    expect(find_words(desk)).to_have_value("Soon")
+
+
+def test_the_button_says_how_many_threads_are_open(desk, item, bob, erin, alice):
+    assert "open" not in desk.locator(".topbar").inner_text()
+    say(item, bob)
+    # What a peer of his says is not his to read while he judges, nor to count.
+    erin_item = claim_item(user=erin, item=item)
+    assert erin_item.pk
+    say(item, erin)
+    say(item, alice, audience="everyone")
+    desk.reload()
+    await_item(desk)
+    button = desk.locator(".topbar").get_by_role("button", name="Comments")
+    assert button.locator(".badge").inner_text() == "2"
+    assert "2 open" in (button.text_content() or "")
+
+
+def test_panels_open_one_at_a_time(desk):
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    desk.locator("#step-1").focus()
+    desk.keyboard.press("g")
+    expect(desk.locator("#guidelines-panel")).to_be_visible()
+    expect(desk.locator("#comments-panel")).to_be_hidden()

@@ -100,11 +100,13 @@ def test_the_bar_has_only_what_one_may_open(addresses, everyone: dict[str, Clien
         return [str(item["label"]) for item in nav]
 
     assert links("lead") == [
-        *("Work", "Overview", "Solutions", "Imports", "Jobs", "Agreement", "Disputes"),
-        *("Comments", "Releases", "Settings"),
+        *("Work", "My work", "Overview", "Solutions", "Imports", "Jobs", "Agreement", "Disputes"),
+        *("Originals", "Comments", "Releases", "Settings"),
     ]
-    assert links("annotator") == ["Work", "Overview"]
-    assert links("adjudicator") == ["Overview", "Solutions", "Agreement", "Disputes", "Comments"]
+    assert links("annotator") == ["Work", "My work", "Overview"]
+    assert links("adjudicator") == [
+        *("Overview", "Solutions", "Agreement", "Disputes", "Originals", "Comments"),
+    ]
     assert links("engineer") == ["Overview", "Solutions", "Imports", "Jobs", "Releases"]
 
 

@@ -231,3 +231,17 @@ def test_a_type_leads_to_its_injections(lead: Client, url: str, project: Project
 def test_nonsense_is_refused_and_not_an_error(lead: Client, url: str, project: Project):
     response = lead.post(url, {"action": "publish", "types-TOTAL_FORMS": "x"})
     assert response.status_code == 400
+
+
+def test_the_titles_are_in_the_readers_language(lead: Client, url: str, project: Project):
+    html = lead.get(url, headers={"Accept-Language": "zh-hans"}).content.decode()
+    assert "PRMBench 九类" in html
+    # What another is chosen by, too.
+    assert "基础 1" in html
+    assert "PRMBench, nine types" not in html
+    assert "Basic 1" not in html
+
+
+def test_a_new_project_chooses_in_the_readers_language(lead: Client):
+    page = lead.get(reverse("labeling:project-new"), headers={"Accept-Language": "zh-hans"})
+    assert "PRMBench 九类" in page.content.decode()

@@ -216,3 +216,17 @@ def test_a_run_of_somebody_elses_project(item: JobItem, world: World):
     dave = sign_in(make_user("dave"))
     read_error(dave.get(f"{API}/code-trials/{trial.pk}/"), 404, "not_found")
     read_error(dave.get(f"{API}/code-trials/999999/"), 404, "not_found")
+
+
+def test_the_analysis_goes_with_the_code(lead: APIClient, item: JobItem):
+    body = {"position": 0, "code": "print(1)", "analysis": "It is 5."}
+    said = lead.post(trials_url(item), body).json()
+    assert (said["state"], said["analysis"]) == ("queued", "It is 5.")
+
+
+def test_the_analysis_alone_is_kept(lead: APIClient, item: JobItem, posted: list[int]):
+    said = lead.post(trials_url(item), {"position": 0, "analysis": "It is 5."}).json()
+    assert (said["state"], said["status"], said["analysis"]) == ("done", "not_run", "It is 5.")
+    assert posted == []
+    answer = lead.post(trials_url(item), {"position": 0})
+    read_error(answer, 400, "invalid_input")

@@ -14,6 +14,7 @@ from modeljobs.sandbox.base import CodeResult, CodeStatus, SandboxError, Sandbox
 from modeljobs.services import trials
 from modeljobs.services.trials import (
     TooManyTrials,
+    keep_analysis,
     list_earlier_blocks,
     request_trial,
     run_trial,
@@ -198,6 +199,81 @@ def test_ten_a_minute(ask, item, world):
     # The first of the ten leaves the window after a minute.
     assert refused.value.extra["retry_after"] == 50
     assert ask(now=NOON + timedelta(seconds=60)).pk
+
+
+# --- The analysis ---------------------------------------------------------------------------------
+
+
+def test_a_changed_analysis_goes_with_the_code(ask):
+    assert ask(analysis="We check that $2+2=5$.").analysis == "We check that $2+2=5$."
+
+
+@pytest.mark.parametrize("analysis", [None, "", " We check that $2+2=4$.\r\n"])
+def test_an_unchanged_analysis_is_none(ask, analysis):
+    assert ask(analysis=analysis).analysis == ""
+
+
+@pytest.fixture
+def keep(item: JobItem, world: World, posted: list[int]) -> Callable[..., CodeTrial]:
+    def make(**changes: Any) -> CodeTrial:
+        given: dict[str, Any] = {
+            "item": item,
+            "position": 1,
+            "sample": 1,
+            "block": 1,
+            "analysis": "It is 5.",
+            "by": world.alice,
+            "now": NOON,
+        }
+        return keep_analysis(**(given | changes))
+
+    return make
+
+
+def test_an_analysis_alone_is_kept_and_nothing_runs(
+    keep, posted, world, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        trial = keep()
+    assert (trial.state, trial.status, trial.analysis) == ("done", "not_run", "It is 5.")
+    assert (trial.code, trial.output, trial.author) == ("p1s1b1", "", world.alice)
+    assert trial.finished_at == NOON
+    assert posted == []
+    assert not run_trial(trial.pk, make_sandbox=lambda: FakeSandbox(GOOD))
+
+
+def test_code_as_it_was_may_come_along(keep):
+    assert keep(code="p1s1b1\r\n").code == "p1s1b1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"analysis": "We check that $2+2=4$."}, "analysis"),
+        ({"analysis": " "}, "analysis"),
+        ({"analysis": "x" * 20_001}, "analysis"),
+        ({"code": "print(1)"}, "code"),
+        ({"block": 9}, "block"),
+        ({"sample": 2}, "sample"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(keep, changes, field):
+    with pytest.raises(InvalidInput) as refused:
+        keep(**changes)
+    assert refused.value.extra["field"] == field
+    assert not CodeTrial.objects.exists()
+
+
+def test_an_analysis_may_be_kept_while_code_runs(ask, keep):
+    ask()
+    assert keep().pk
+
+
+def test_what_is_kept_counts_among_ten_a_minute(keep, item, world):
+    for second in range(10):
+        add_trial(item, world.alice, created_at=NOON - timedelta(seconds=second))
+    with pytest.raises(TooManyTrials):
+        keep()
 
 
 # --- Running --------------------------------------------------------------------------------------

@@ -8,9 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from labeling.models import Project, Solution, User
+from labeling.models import Project, ReviewItem, Solution, User
 from modeljobs import selectors
-from modeljobs.models import CodeTrial, Engine, JobItem, ModelJob, StepEvidence
+from modeljobs.models import (
+    CodeTrial,
+    Engine,
+    EqualityCheck,
+    JobItem,
+    ModelJob,
+    RationaleRating,
+    StepEvidence,
+)
 from modeljobs.texts import write_chunk
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -158,3 +166,38 @@ def add_trial(item: JobItem, author: User, **fields: Any) -> CodeTrial:
         "finished_at": NOON,
     }
     return CodeTrial.objects.create(item=item, author=author, **(given | fields))
+
+
+def add_rating(item: JobItem, person: User, **fields: Any) -> RationaleRating:
+    """A person's word on the reasoning of a sample."""
+    given: dict[str, Any] = {"position": 0, "sample": 0, "value": "sound", "created_at": NOON}
+    return RationaleRating.objects.create(item=item, person=person, **(given | fields))
+
+
+def add_check(item: ReviewItem, author: User, **fields: Any) -> EqualityCheck:
+    """An equality that was checked: 1 + 1 = 3, which is false."""
+    pair = {
+        "left": "1+1",
+        "relation": "=",
+        "right": "3",
+        "answer": "false",
+        "code": "numbers",
+        "values": {"left": "2", "right": "3"},
+        "notes": [],
+    }
+    given: dict[str, Any] = {
+        "project": item.project,
+        "position": 0,
+        "text": "1+1=3",
+        "state": EqualityCheck.State.DONE,
+        "answer": EqualityCheck.Answer.FALSE,
+        "left": "1+1",
+        "right": "3",
+        "reason": json.dumps({"code": "", "values": {}, "pairs": [pair], "ended": ""}),
+        "milliseconds": 140,
+        "layers": ["rlimits", "seccomp"],
+        "created_at": NOON,
+        "started_at": NOON,
+        "finished_at": NOON,
+    }
+    return EqualityCheck.objects.create(review_item=item, author=author, **(given | fields))

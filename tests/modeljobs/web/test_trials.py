@@ -174,6 +174,52 @@ def test_a_sample_without_code_takes_code_of_ones_own(lead: Client, world: World
     assert send(lead, url).status_code == 302
 
 
+# --- The analysis ---------------------------------------------------------------------------------
+
+
+def test_the_analysis_can_be_changed_with_the_code(lead: Client, url: str):
+    assert send(lead, url, analysis="We check that $2+2=5$.").status_code == 302
+    trial = CodeTrial.objects.get()
+    assert (trial.analysis, trial.state) == ("We check that $2+2=5$.", "queued")
+    html = read(lead.get(f"{url}?{QUERY}"))
+    check_html(html)
+    # Beside the model's own, with the words that differ.
+    assert '<del class="was">' in html
+    assert '<ins class="is">' in html
+    assert "We check that $2+2=4$." in html
+
+
+def test_the_analysis_alone_is_kept_without_running(lead: Client, url: str, posted: list[int]):
+    unchanged = "total = 2 + 2\nprint(total)"
+    html = read(send(lead, url, fragment=True, code=unchanged, analysis="It is 4.", action="keep"))
+    text = check_html(html)
+    assert "Changed by alice" in text
+    assert "analysis only" in text
+    assert "The code that was run" not in text
+    assert "data-live-done" in html
+    assert posted == []
+    assert CodeTrial.objects.get().status == "not_run"
+
+
+def test_changed_code_is_to_be_run(lead: Client, url: str):
+    refused = send(lead, url, fragment=True, analysis="It is 4.", action="keep")
+    assert refused.status_code == 400
+    assert "The code was changed too." in refused.content.decode()
+    # On the page what was written stays.
+    refused = send(lead, url, analysis="It is 4.", action="keep")
+    assert "It is 4." in check_html(refused.content.decode())
+    assert not CodeTrial.objects.exists()
+
+
+def test_a_long_analysis_is_shown_without_its_differences(
+    lead: Client, url: str, item: JobItem, world: World
+):
+    add_trial(item, world.alice, analysis="long " * 2_000, status="not_run")
+    html = read(lead.get(f"{url}?{QUERY}"))
+    assert "The analysis, as this person puts it:" in check_html(html)
+    assert '<del class="was">' not in html
+
+
 def test_texts_that_are_gone(lead: Client, world: World):
     item = make_job(world.project, world.alice, world.solutions[1:2]).items.get()
     add_evidence(item, 0, with_texts=False)
@@ -182,6 +228,14 @@ def test_texts_that_are_gone(lead: Client, world: World):
     assert "older than texts are kept" in check_html(html)
     assert "<textarea" not in html
     assert send(lead, url).status_code == 409
+
+
+def test_hostile_analysis(lead: Client, url: str, item: JobItem, world: World):
+    attack = "</textarea><script>alert(1)</script> $x$ \\prmis{y}"
+    add_trial(item, world.alice, analysis=attack)
+    html = read(lead.get(f"{url}?{QUERY}"))
+    check_html(html)
+    assert "<script>alert" not in html
 
 
 def test_hostile_text(lead: Client, world: World):

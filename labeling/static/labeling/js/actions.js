@@ -4,7 +4,14 @@
  *  runActions({ undo: () => store.undo() });
  */
 
+import { call } from "./api.js";
+import { showHints } from "./help.js";
+import { currentKeyboard } from "./keyboard.js";
+import { closePanel, startPanels } from "./panels.js";
+import { t } from "./text.js";
 import { hideToast } from "./toast.js";
+
+startPanels();
 
 export function runActions(actions, root = document) {
   root.addEventListener("click", (event) => {
@@ -35,15 +42,29 @@ export function togglePopover(id) {
 
 /** Escape: closes what floats, or leaves a text field for the row it speaks of. */
 export function closeOrLeave(cursor) {
-  const open = document.querySelector("[popover]:popover-open");
+  // What floats over a panel was opened after it.
+  const open = document.querySelector("[popover]:popover-open:not(.panel)");
   if (open) open.hidePopover();
-  else if (document.activeElement?.matches("textarea, input")) cursor.row?.focus({ preventScroll: true });
+  else if (!closePanel() && document.activeElement?.matches("textarea, input")) {
+    cursor.row?.focus({ preventScroll: true });
+  }
 }
 
-/** The check box in the help that lets single keys rest (WCAG 2.1.4). */
-export function watchSingleKeys(storage = localStorage) {
+/** The check box in the help that lets single keys rest (WCAG 2.1.4): at once here, and on the account. */
+export function watchSingleKeys(keyboard = currentKeyboard()) {
   const box = document.querySelector("[data-single-keys]");
-  if (!box) return;
-  box.checked = storage.getItem("keys:off") !== "1";
-  box.addEventListener("change", () => storage.setItem("keys:off", box.checked ? "0" : "1"));
+  if (!box || !keyboard) return;
+  box.checked = !keyboard.singleKeysOff;
+  box.addEventListener("change", async () => {
+    keyboard.singleKeysOff = !box.checked;
+    showHints(keyboard);
+    box.closest("[popover]")?.dispatchEvent(new Event("workbench:keys"));
+    const note = document.querySelector("[data-single-keys-note]");
+    note.textContent = "";
+    try {
+      await call("PATCH", box.dataset.singleKeys, { single_keys: box.checked });
+    } catch (error) {
+      note.textContent = t("keysNotKept", { reason: error.code === "offline" ? t("noNetwork") : error.message });
+    }
+  });
 }

@@ -7,6 +7,7 @@
 import { runActions, togglePopover, watchHistory, watchSingleKeys } from "./actions.js";
 import { call } from "./api.js";
 import { say, showBanner } from "./banners.js";
+import { createBeside } from "./beside.js";
 import { startConfirm } from "./confirm.js";
 import { createStepsDesk } from "./decide-steps.js";
 import { readJson } from "./dom.js";
@@ -32,9 +33,10 @@ startTheme();
 startConfirm();
 
 const desk = isVerdict
-  ? createVerdictDesk({ form, content: { ...emptyVerdict(), ...page.content }, claim: page.claim })
+  ? createVerdictDesk({ form, content: { ...emptyVerdict(), ...page.content }, claim: page.claim, view: page.view })
   : createStepsDesk({ form, page });
-const { store } = desk;
+const { store, cursor } = desk;
+const beside = createBeside({ cursor });
 watchHistory(store);
 
 /** What was begun here before, and what is begun now. */
@@ -73,13 +75,29 @@ async function decide() {
   }
 }
 
-/** The verdict that more than half of the reviewers gave, as the first of them gave it. */
+const sendBack = document.getElementById("send-back");
+const askToSendBack = () => {
+  if (!page.is_own_work) sendBack.togglePopover();
+};
+sendBack.addEventListener("beforetoggle", () => {
+  // What the reviewers should look at again is often what one was about to give as the reason.
+  const words = sendBack.querySelector("[name='reason']");
+  if (!words.value) words.value = reason.value;
+});
+
+/** What makes two verdicts the same word. */
+function wordOf({ content }) {
+  const { verdict, reject_code: code, error_positions: positions, error_type: type, edits, correct, different } = content;
+  return JSON.stringify([verdict, code ?? "", positions ?? [], type ?? "", edits ?? [], correct ?? null, different ?? null]);
+}
+
+/** The whole word that more than half of the reviewers gave: who agree on the verdict may differ in the step. */
 function takeMajority() {
   if (!isVerdict) {
     desk.takeMajority();
     return;
   }
-  const given = page.people.map((person) => person.verdict);
+  const given = page.people.map(wordOf);
   const winner = given.findIndex((value) => 2 * given.filter((other) => other === value).length > given.length);
   if (winner < 0) {
     announce(t("noMajority"));
@@ -99,7 +117,15 @@ function take(index) {
   store.update((now) => ({ ...now, ...said }));
 }
 
-runActions({ ...desk.actions, majority: takeMajority, take: (button) => take(Number(button.dataset.person)) });
+const help = () => togglePopover("help");
+runActions({
+  ...desk.actions,
+  ...beside.actions,
+  majority: takeMajority,
+  "send-back": askToSendBack,
+  help,
+  take: (button) => take(Number(button.dataset.person)),
+});
 store.subscribe(keep);
 reason.addEventListener("input", keep);
 form.addEventListener("submit", (event) => {
@@ -113,10 +139,11 @@ addEventListener("online", () => {
 const key = (id, keys, group, run) => ({ id, keys, group: t(group), label: t(`key_${id}`), run });
 const keyboard = createKeyboard([
   ...desk.bindings,
+  ...beside.bindings,
   key("majority", ["v"], "group_judge", takeMajority),
   key("reason", ["n"], "group_say", () => reason.focus()),
-  key("guidelines", ["g"], "group_show", () => document.querySelector("[data-guidelines]")?.click()),
-  key("help", ["?"], "group_show", () => togglePopover("help")),
+  key("help", ["?"], "group_show", help),
+  key("send_back", ["s"], "group_finish", askToSendBack),
   key("decide", ["Enter"], "group_finish", decide),
 ]);
 showKeys(keyboard);

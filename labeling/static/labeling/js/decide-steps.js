@@ -180,6 +180,10 @@ export function createStepsDesk({ form, page }) {
       next: () => cursor.move(1, isOpen),
       previous: () => cursor.move(-1, isOpen),
       type: chooseType,
+      "first-error": markFirst,
+      inherited: () => setOrigin("inherited"),
+      raw: toggleRaw,
+      copy: copyStep,
     },
     bindings: [
       key("next_open", ["j", "ArrowDown"], "group_move", () => cursor.move(1, isOpen)),

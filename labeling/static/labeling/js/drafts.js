@@ -11,8 +11,10 @@
  *  One request is under way at a time; what changes meanwhile goes with the next. A version that is
  *  older than the server's is answered with the other text (409 stale_draft): when it says the same,
  *  its version is taken over; else `onConflict` gets both texts, and neither is thrown away.
+ *  Without a `url` there is no server to keep it: then it is kept in this browser alone.
  */
 
+import { t } from "./text.js";
 import { sameContent } from "./workspace.js";
 
 const DELAY_MS = 400;
@@ -25,6 +27,8 @@ export function createDrafts({
   key,
   call,
   storage,
+  // What goes with the content, as it is when it is sent.
+  more = () => ({}),
   say = () => {},
   onConflict = () => {},
   onLeaseLost = () => {},
@@ -49,6 +53,8 @@ export function createDrafts({
     }
   };
 
+  const isLocal = !url;
+
   const schedule = (ms) => {
     cancel(timer);
     timer = later(send, ms);
@@ -68,7 +74,7 @@ export function createDrafts({
 
   const put = async (content) => {
     try {
-      const saved = await call("PUT", url, { lease_token: leaseToken, version, content });
+      const saved = await call("PUT", url, { lease_token: leaseToken, version, content, ...more() });
       version = saved.version;
       failures = 0;
       if (pending === null) {
@@ -125,8 +131,12 @@ export function createDrafts({
       return pending !== null || running !== null;
     },
     save(content) {
-      pending = content;
       const kept = remember(content);
+      if (isLocal) {
+        say(kept ? "savedHere" : "notSaved", { reason: t("notSavedStorage") });
+        return;
+      }
+      pending = content;
       if (failures) {
         offlineChanges += 1;
         say(kept ? "savedHere" : "notSaved", { reason: "" });
@@ -162,7 +172,7 @@ export function createDrafts({
     /** Sends what waits without being waited for: the page is going away. */
     leave() {
       if (pending === null || stopped) return;
-      const body = { lease_token: leaseToken, version, content: pending };
+      const body = { lease_token: leaseToken, version, content: pending, ...more() };
       call("PUT", url, body, { keepalive: true }).catch(() => {});
     },
     /** The content of this browser that never reached the server, or null. */

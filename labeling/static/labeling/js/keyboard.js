@@ -4,18 +4,29 @@
  *    { id: "next", keys: ["j", "ArrowDown"], group: "Move", label: "Next step", run: () => … },
  *    { id: "redo", keys: ["Shift+z"], group: "Change", label: "Redo", run: () => … },
  *  ]);
- *  keyboard.itemShown();           // keys rest for the first 250 ms of a new item
- *  keyboard.remap("next", ["m"])   // {ok: false, takenBy: {id, label}} when the key is taken
+ *  keyboard.itemShown();          // keys rest for the first 250 ms of a new item
+ *  keyboard.keysFor("next");      // what does it now: ["m", "arrowdown"]
+ *
+ *  The person's own keys come with the page (`keys` and `single_keys` of its JSON; labeling/preferences.py).
  *
  *  A key does nothing in a text field, a dialog or an input method's composition, on repeat, and with
  *  Ctrl, Alt or Meta (but for Ctrl/⌘ Z). On a button, link or summary Enter and space do what that
  *  element says; on a radio the arrows do. Escape works everywhere.
  */
 
+import { readJson } from "./dom.js";
+
 const QUIET_MS = 250;
 const TEXT_INPUTS = new Set(["text", "search", "email", "url", "tel", "password", "number", "date", "time"]);
-const MAP_KEY = "keys:map";
-const OFF_KEY = "keys:off";
+// Where a keyboard of another script has its letters, signs go by their place as well.
+const SIGN_PLACES = { BracketLeft: "[", BracketRight: "]" };
+
+let current = null;
+
+/** The keyboard of the page, for those who only name its keys; null where there is none. */
+export function currentKeyboard() {
+  return current;
+}
 
 /** Two actions with one key are a mistake, so it is refused with both names. */
 export function findCollision(bindings) {
@@ -32,90 +43,122 @@ export function findCollision(bindings) {
 
 export function createKeyboard(
   defaults,
-  { target = document, now = () => performance.now(), storage = globalThis.localStorage } = {},
+  { target = document, now = () => performance.now(), map = undefined, singleKeysOff = undefined } = {},
 ) {
   const collision = findCollision(defaults);
   if (collision) {
     throw new Error(`"${collision.key}" is both ${collision.one.id} and ${collision.other.id}.`);
   }
-  let bindings = applyMap(defaults, readMap(storage));
-  let byKey = indexKeys(bindings);
+  const page = map === undefined || singleKeysOff === undefined ? readJson("page") : null;
+  const own = map ?? page?.keys ?? {};
+  let resting = singleKeysOff ?? page?.single_keys === false;
   let quietUntil = 0;
+  const bindings = applyMap(defaults, own);
+  const byKey = new Map(bindings.flatMap((binding) => binding.keys.map((key) => [normalKey(key), binding])));
 
   const onKey = (event) => {
     if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
-    const name = keyOf(event);
     if (event.key === "Escape") {
       byKey.get("escape")?.run(event);
       return;
     }
+    const name = findKey(event, byKey);
     const binding = byKey.get(name);
     if (!binding || event.repeat || now() < quietUntil) return;
-    if (isOff(storage) && name.length === 1) return;
-    if (event.altKey || ((event.ctrlKey || event.metaKey) && !name.startsWith("mod+"))) return;
+    if (resting && isSingle(name)) return;
     if (isTyping(event.target) || isDialogOpen(target) || isNative(event)) return;
     event.preventDefault();
     binding.run(event);
   };
   target.addEventListener("keydown", onKey);
 
-  return {
-    get bindings() {
-      return bindings;
+  const keyboard = {
+    bindings,
+    /** Is anything other than everybody has it at first? */
+    get isOwn() {
+      return resting || Object.keys(own).length > 0;
+    },
+    get singleKeysOff() {
+      return resting;
+    },
+    set singleKeysOff(off) {
+      resting = off;
     },
     itemShown() {
       quietUntil = now() + QUIET_MS;
     },
-    remap(id, keys) {
-      const changed = bindings.map((binding) => (binding.id === id ? { ...binding, keys } : binding));
-      const clash = findCollision(changed);
-      if (clash) return { ok: false, takenBy: clash.one.id === id ? clash.other : clash.one };
-      bindings = changed;
-      byKey = indexKeys(bindings);
-      storage?.setItem(MAP_KEY, JSON.stringify({ ...readMap(storage), [id]: keys }));
-      return { ok: true };
+    /** The keys that do it now, those that rest left out; null where the page has no such action. */
+    keysFor(id) {
+      const binding = bindings.find((one) => one.id === id);
+      return binding?.keys.map(normalKey).filter((key) => !(resting && isSingle(key))) ?? null;
     },
     stop() {
       target.removeEventListener("keydown", onKey);
+      if (current === keyboard) current = null;
     },
   };
+  current = keyboard;
+  return keyboard;
 }
 
 /** "j", "shift+z", "mod+z", "enter": letters by what they type, or by their place where they are not Latin. */
 export function keyOf(event) {
-  let key = event.key;
-  const place = /^Key([A-Z])$/.exec(event.code ?? "")?.[1];
-  if (place && key.length === 1 && !/[a-z]/i.test(key) && key.codePointAt(0) > 127) key = place;
+  const key = placeOf(event) ?? event.key;
   const letter = key.length === 1 && key.toLowerCase() !== key.toUpperCase();
   const shift = event.shiftKey && (letter || key.length > 1) ? "shift+" : "";
-  const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
+  const mod = (event.ctrlKey || event.metaKey) && !isMadeWithAlt(event) ? "mod+" : "";
   return mod + shift + key.toLowerCase();
+}
+
+/** True where Ctrl, Alt or Meta ask for something else than the sign that the key types. */
+export function isModified(event) {
+  if (isMadeWithAlt(event)) return false;
+  return event.altKey || event.ctrlKey || event.metaKey || isAltGraph(event);
+}
+
+/** The name under which the event's key is bound, or one that nothing has. */
+function findKey(event, byKey) {
+  const name = keyOf(event);
+  if (name.startsWith("mod+")) return event.altKey || isAltGraph(event) ? "" : name;
+  if (isModified(event)) return "";
+  if (byKey.has(name) || event.shiftKey) return name;
+  // A French keyboard types é where others type 2, and 2 only with Shift.
+  return /^Digit([0-9])$/.exec(event.code ?? "")?.[1] ?? name;
+}
+
+/** The Latin letter or sign in whose place a letter of another script is; null for everything else. */
+function placeOf({ key, code = "" }) {
+  if (!/^(?!\p{Script=Latin})\p{L}$/u.test(key)) return null;
+  return /^Key([A-Z])$/.exec(code)?.[1] ?? SIGN_PLACES[code] ?? null;
+}
+
+/** German and French keyboards type [ with AltGr, Apple's with Option: that is the sign, not a combination. */
+function isMadeWithAlt(event) {
+  if (event.key.length !== 1 || /[\p{L}\p{N}\s]/u.test(event.key)) return false;
+  return isAltGraph(event) || (isApple() && event.altKey && !event.ctrlKey && !event.metaKey);
+}
+
+function isAltGraph(event) {
+  return event.getModifierState?.("AltGraph") ?? false;
+}
+
+function isApple() {
+  return navigator.platform.startsWith("Mac");
 }
 
 function normalKey(key) {
   return key.toLowerCase();
 }
 
-function indexKeys(bindings) {
-  return new Map(bindings.flatMap((binding) => binding.keys.map((key) => [normalKey(key), binding])));
+/** WCAG 2.1.4 speaks of letters in both cases, of digits and of signs. */
+function isSingle(key) {
+  return key.replace(/^shift\+(?=.)/, "").length === 1;
 }
 
-/** The person's own keys over the default ones; a stored map that clashes is left aside. */
+/** The person's own keys over the default ones; a map that clashes is left aside. */
 function applyMap(defaults, map) {
   const mapped = defaults.map((binding) => (map[binding.id] ? { ...binding, keys: map[binding.id] } : binding));
   return findCollision(mapped) ? defaults : mapped;
-}
-
-function readMap(storage) {
-  try {
-    return JSON.parse(storage?.getItem(MAP_KEY)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function isOff(storage) {
-  return storage?.getItem(OFF_KEY) === "1";
 }
 
 export function isTyping(element) {

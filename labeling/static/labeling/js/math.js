@@ -3,6 +3,7 @@
  *  <p data-math>Let $x &gt; 0$.</p>
  *
  *  renderMath(document)          // what can be seen at once, the rest when it comes near or nothing else is to do
+ *  renderAhead(next, signal)     // little by little, in a page that is not shown yet; renderMath does the rest then
  *  setRaw(true)                  // source instead of formulas, everywhere; setRaw(false) goes back
  *  sourceOf(element)             // the text as it was written, to copy
  *
@@ -25,6 +26,8 @@ const GLUED = /^[,.;:!?)\]}’”'"%]+/;
 const LONGEST = 10_000;
 const AHEAD_PX = 900;
 const IDLE_AT_LAST_MS = 500;
+// Of a free moment, which a key may end at any time.
+const SLICE_MS = 5;
 // What nobody means as TeX does: a comment after a share, and in a formula a dollar before an amount.
 const SHARES = /(\\.)|%/gs;
 const AMOUNTS = /\\.|\$([0-9])/gs;
@@ -32,12 +35,14 @@ const AMOUNTS = /\\.|\$([0-9])/gs;
 const BOXED_WORDS = /\\boxed\{([^{}$\\]*[A-Za-z]{2,} [A-Za-z]{2,}[^{}$\\]*)\}/g;
 
 const originals = new WeakMap();
+// Rendered before they had a place, and not measured yet; with what they were written as.
+const ahead = new WeakMap();
 let raw = false;
 let observer = null;
 
 export function renderMath(root = document) {
-  const elements = [...root.querySelectorAll("[data-math]:not([data-math-done])")];
-  if (root instanceof Element && root.matches("[data-math]:not([data-math-done])")) elements.unshift(root);
+  const elements = [...root.querySelectorAll("[data-math]")].filter(isOpen);
+  if (root instanceof Element && root.matches("[data-math]") && isOpen(root)) elements.unshift(root);
   if (elements.length <= 12) {
     renderAll(elements);
     return elements;
@@ -54,9 +59,47 @@ export function renderMath(root = document) {
     else renderLater(element);
   });
   renderAll(now);
-  const isWaiting = (element) => element.isConnected && element.dataset.mathDone === undefined;
+  const isWaiting = (element) => element.isConnected && isOpen(element);
   if (soon.length) whenIdle(() => renderAll(soon.filter(isWaiting)));
   return elements;
+}
+
+function isOpen(element) {
+  return element.dataset.mathDone === undefined || ahead.has(element);
+}
+
+/** Renders the texts of a page that has no layout yet, whenever nothing else is to do. */
+export function renderAhead(root, signal) {
+  const waiting = [...root.querySelectorAll("[data-math]")];
+  const go = () => {
+    const end = performance.now() + SLICE_MS;
+    while (waiting.length && !signal.aborted && performance.now() < end) {
+      const element = waiting.shift();
+      const source = element.innerHTML;
+      write(element);
+      ahead.set(element, source);
+    }
+    if (waiting.length && !signal.aborted) whenIdle(go, {});
+  };
+  whenIdle(go, {});
+}
+
+/** Takes over what was rendered of the same texts in another page: what differs between the two was elsewhere. */
+export function borrowMath(from, to) {
+  const rendered = new Map();
+  for (const element of from.querySelectorAll("[data-math]")) {
+    if (ahead.has(element)) rendered.set(element.dataset.math + ahead.get(element), element);
+  }
+  for (const element of to.querySelectorAll("[data-math]")) {
+    const source = element.innerHTML;
+    const same = rendered.get(element.dataset.math + source);
+    // Each is given away once.
+    if (!same?.hasChildNodes()) continue;
+    element.replaceChildren(...same.childNodes);
+    element.dataset.mathDone = same.dataset.mathDone;
+    originals.set(element, originals.get(same));
+    ahead.set(element, source);
+  }
 }
 
 /** Renders one element now, whether or not it can be seen; again after its text was replaced. */
@@ -72,6 +115,10 @@ function renderAll(elements) {
 
 function write(element) {
   observer?.unobserve(element);
+  if (ahead.delete(element)) {
+    if ((element.dataset.mathDone === "raw") === raw) return;
+    restore(element);
+  }
   if (!originals.has(element)) originals.set(element, [...element.childNodes].map((node) => node.cloneNode(true)));
   element.dataset.mathDone = raw ? "raw" : "";
   if (raw) showSource(element);
@@ -149,11 +196,15 @@ export function setRaw(wanted) {
   raw = wanted;
   document.documentElement.toggleAttribute("data-raw", raw);
   for (const element of document.querySelectorAll("[data-math-done]")) {
-    const nodes = originals.get(element);
-    if (!nodes) continue;
-    element.replaceChildren(...nodes.map((node) => node.cloneNode(true)));
-    renderElement(element);
+    if (restore(element)) renderElement(element);
   }
+}
+
+/** Puts back what was written; false where nobody knows. */
+function restore(element) {
+  const nodes = originals.get(element);
+  if (nodes) element.replaceChildren(...nodes.map((node) => node.cloneNode(true)));
+  return Boolean(nodes);
 }
 
 export function sourceOf(element) {
@@ -295,9 +346,9 @@ function findLongFormulas(elements) {
 }
 
 /** Not before the next frame is painted: a free moment before it would only make it late. */
-function whenIdle(task) {
+function whenIdle(task, atLast = { timeout: IDLE_AT_LAST_MS }) {
   requestAnimationFrame(() => {
-    if ("requestIdleCallback" in globalThis) requestIdleCallback(task, { timeout: IDLE_AT_LAST_MS });
+    if ("requestIdleCallback" in globalThis) requestIdleCallback(task, atLast);
     else setTimeout(task);
   });
 }

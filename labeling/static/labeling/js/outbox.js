@@ -41,6 +41,10 @@ export function createOutbox({ storage, call, newKey = () => crypto.randomUUID()
     isWaiting(name) {
       return find(name) !== null;
     },
+    /** What waits to be sent, as it was given; null where nothing does. */
+    findBody(name) {
+      return find(name)?.body ?? null;
+    },
     /** The names that were sent; what still cannot be reached keeps waiting. */
     async sendAll() {
       const names = [...Array(storage.length).keys()]

@@ -1,10 +1,12 @@
 /** The page on which steps are rated: keys, buttons and fields change one document, which is painted.
  *
- *  Needs templates/labeling/rate.html: #work (the form), #page (assignment, protocol, draft, urls as JSON).
+ *  Needs templates/labeling/rate.html: #work (the form), #page (assignment, protocol, proposal, draft, urls as JSON).
  *  Without this script the form is sent as it is.
  */
 
 import { closeOrLeave, runActions, togglePopover, watchHistory, watchSingleKeys } from "./actions.js";
+import { createBeside } from "./beside.js";
+import { watchClearance } from "./clearance.js";
 import { startConfirm } from "./confirm.js";
 import { copySource, toggleRaw } from "./copying.js";
 import { createCursor } from "./cursor.js";
@@ -22,24 +24,29 @@ import { announce, showToast } from "./toast.js";
 import { hasJustTurned, startEach } from "./turning.js";
 import { createStore } from "./workspace.js";
 
+// labeling.content.OverrideReason, in the order of their keys: 4 to 9, then 0.
+const WHY = ["missed_error", "false_alarm", "misread", "inherited", "contribution", "guidelines", "other"];
+
 startConfirm();
 startEach(startItem);
 
 /** One item, from the first key to the last; `signal` is aborted when another takes its place. */
 function startItem(signal) {
   const page = readJson("page");
-  const { protocol } = page;
+  const protocol = { ...page.protocol, proposed: page.proposal?.ratings ?? null };
   const form = document.getElementById("work");
   const rowList = form.querySelectorAll(".step[data-position]");
   const count = rowList.length;
   const hasDraft = Array.isArray(page.draft.content?.steps);
-  const store = createStore(hasDraft ? { ...rating.emptyRating(), ...page.draft.content } : rating.emptyRating());
+  const start = hasDraft ? { ...rating.emptyRating(), ...page.draft.content } : rating.emptyRating();
+  const store = createStore(rating.tidy(start, protocol));
   const typeNames = new Map(
     [...document.querySelectorAll("#types [data-value]")].map((option) => [option.dataset.value, option.dataset.name]),
   );
-  const view = createRateView({ form, count, typeNames });
+  const view = createRateView({ form, count, typeNames, protocol });
 
   startTheme();
+  watchClearance(document.querySelector(".workspace"), { signal });
 
   const firstOpen = rating.stepsLeft(store.content, count)[0] ?? 0;
   const cursor = createCursor(rowList, {
@@ -57,17 +64,46 @@ function startItem(signal) {
   // --- What one can do -----------------------------------------------------------------------------
 
   /** Rates the current step and goes on to the next one that waits. */
-  function rateStep(value, { goOn = true } = {}) {
+  function rateStep(value) {
     if (value === 0 && protocol.rating_view === "binary") return;
     store.update((content) => rating.rate(content, cursor.index, value, protocol));
-    const stopped = protocol.stop_at_first_error && value === -1;
-    if (goOn && !stopped) goToNextOpen();
+    if (protocol.stop_at_first_error && value === -1) askWhy();
+    else goOn();
   }
 
-  function goToNextOpen() {
+  /** On to the next step that waits, unless this one is not as proposed and nobody has said why. */
+  function goOn() {
+    if (askWhy()) return;
     const left = rating.stepsLeft(store.content, count);
     const next = left.find((position) => position > cursor.index) ?? left[0];
     if (next !== undefined) cursor.to(next);
+  }
+
+  function askWhy() {
+    const position = cursor.index;
+    if (!rating.reasonsMissing(store.content, protocol).includes(position)) return false;
+    announce(t("sayWhyAt", { n: position + 1 }));
+    return true;
+  }
+
+  function takeProposal() {
+    const position = cursor.index;
+    if (rating.proposedAt(protocol, position) === null) {
+      announce(t("nothingProposed"));
+      return;
+    }
+    store.update((content) => rating.takeProposed(content, position, protocol));
+    if (!protocol.stop_at_first_error || rating.proposedAt(protocol, position) !== -1) goOn();
+  }
+
+  function sayWhy(reason) {
+    const position = cursor.index;
+    if (!rating.isOverride(store.content, position, protocol)) {
+      announce(t("notOverridden"));
+      return;
+    }
+    store.update((content) => rating.setReason(content, position, reason, protocol));
+    goOn();
   }
 
   function markFirstError() {
@@ -80,10 +116,10 @@ function startItem(signal) {
   }
 
   function rateTheRest() {
-    const left = rating.stepsLeft(store.content, count).length;
-    if (!left) return;
-    store.update((content) => rating.rateRest(content, count, protocol));
-    showToast(t("restCorrect", { n: left }), { undo: () => store.undo() });
+    const before = rating.judgedCount(store.content, count);
+    if (!store.update((content) => rating.rateRest(content, count, protocol))) return;
+    const n = rating.judgedCount(store.content, count) - before;
+    showToast(t(protocol.proposed ? "restProposed" : "restCorrect", { n }), { undo: () => store.undo() });
   }
 
   function chooseType() {
@@ -107,6 +143,12 @@ function startItem(signal) {
       announce(t("stepsLeft", { n: left.length }));
       return;
     }
+    const [unexplained] = rating.reasonsMissing(store.content, protocol);
+    if (unexplained !== undefined) {
+      cursor.to(unexplained);
+      askWhy();
+      return;
+    }
     keeper.submit();
   }
 
@@ -121,12 +163,19 @@ function startItem(signal) {
     const note = dialog.querySelector("textarea");
     dialog.querySelector("[data-outcome-title]").textContent = t(title);
     dialog.querySelector("[data-outcome-verb]").textContent = t(verb);
+    for (const help of dialog.querySelectorAll("[data-outcome-help]")) {
+      help.hidden = help.dataset.outcomeHelp !== outcome;
+    }
     note.value = store.content.note;
     dialog.returnValue = "";
     dialog.addEventListener(
       "close",
       () => {
         if (dialog.returnValue !== "yes") return;
+        if (!note.value.trim()) {
+          showToast(t("sayReason"));
+          return;
+        }
         store.update((content) => rating.setOutcome(content, outcome, note.value.trim()));
         keeper.submit();
       },
@@ -135,8 +184,10 @@ function startItem(signal) {
     dialog.showModal();
   }
 
+  const beside = createBeside({ cursor, signal });
   const palette = createPalette(document.getElementById("types"), { onChoose: setType });
   const badProblem = () => endWith("bad_problem", "badProblem", "submitBadProblem");
+  const giveUp = () => endWith("gave_up", "giveUp", "submitGiveUp");
   const focusNote = () => view.inspector(cursor.index).querySelector("textarea").focus();
   const copyStep = () => copySource(cursor.row.querySelector("[data-math]"));
   const foldProblem = () => {
@@ -153,10 +204,14 @@ function startItem(signal) {
       type: chooseType,
       "first-error": markFirstError,
       "rest-correct": rateTheRest,
+      "take-proposal": takeProposal,
+      "say-why": () => view.reasonField?.focus(),
       raw: toggleRaw,
       copy: copyStep,
       "bad-problem": badProblem,
-      "give-up": () => endWith("gave_up", "giveUp", "submitGiveUp"),
+      "give-up": giveUp,
+      // Its problem is in a pane of its own, which folds.
+      ...{ ...beside.actions, problem: foldProblem },
     },
     document.body,
   );
@@ -168,6 +223,10 @@ function startItem(signal) {
   form.addEventListener("change", ({ target }) => {
     if (target.name === "dock-rating") {
       rateStep(Number(target.value));
+      return;
+    }
+    if (target.name === "why") {
+      store.update((content) => rating.setReason(content, cursor.index, target.value, protocol));
       return;
     }
     const [, what, number] = FIELD.exec(target.name) ?? [];
@@ -207,9 +266,19 @@ function startItem(signal) {
     cursor.to(Number(link.dataset.map));
   });
 
+  document.addEventListener(
+    "workbench:evidence-opened",
+    ({ detail }) => view.rememberFirst(Number(detail.position), store.content),
+    { signal },
+  );
+
   // --- Keys ----------------------------------------------------------------------------------------
 
   const key = (id, keys, group, run, word = `key_${id}`) => ({ id, keys, group: t(group), label: t(word), run });
+  const proposalKeys = () => [
+    key("take_proposal", ["v"], "group_judge", takeProposal),
+    ...WHY.map((reason, index) => key(`why_${reason}`, [String((index + 4) % 10)], "group_judge", () => sayWhy(reason))),
+  ];
   const keyboard = createKeyboard(
     [
       key("next", ["j", "ArrowDown"], "group_move", () => cursor.move(1)),
@@ -226,13 +295,15 @@ function startItem(signal) {
             ),
           ]
         : []),
+      ...(protocol.proposed ? proposalKeys() : []),
+      key("rest_correct", ["a"], "group_judge", rateTheRest, protocol.proposed ? "key_rest_proposed" : undefined),
       key("unsure", ["u"], "group_judge", () => store.update((content) => rating.toggleUnsure(content, cursor.index))),
       ...(protocol.asks_error_types ? [key("type", ["t"], "group_judge", chooseType)] : []),
       key("note", ["n"], "group_say", focusNote),
       key("bad_problem", ["b"], "group_say", badProblem),
       key("raw", ["r"], "group_show", toggleRaw),
       key("copy", ["y"], "group_show", copyStep),
-      key("guidelines", ["g"], "group_show", () => document.querySelector("[data-guidelines]")?.click()),
+      ...beside.bindings.filter(({ id }) => id !== "problem"),
       key("help", ["?"], "group_show", () => togglePopover("help")),
       key("close", ["Escape"], "group_show", () => closeOrLeave(cursor)),
       key("undo", ["z", "Mod+z"], "group_finish", () => store.undo()),

@@ -1,28 +1,39 @@
 /** Loses nothing: drafts, lease, second tab, lost session and submission of one item, tied together.
  *
- *  const keeper = keepSafe({ page, store, signal });   // page: {assignment, draft, urls} as the server gave it
+ *  const keeper = keepSafe({ page, store, signal });   // page: {assignment, draft, urls, way} as the server gave it
  *  await keeper.submit();                       // once, however often it is asked; then the next item
  *  await keeper.skip(reason);
  *
- *  Every change of the store is kept at once in this browser and soon on the server.
+ *  Every change of the store is kept at once in this browser and soon on the server. Without `urls.draft` it
+ *  is kept in this browser alone, without `urls.heartbeat` there is no lease, without `urls.skip` no skipping;
+ *  `way` {kind, asks_reason, extra} says what else the submission carries (workspace_context.py has it all).
  */
 
 import { measureActivity } from "./activity.js";
+import { lookAhead } from "./ahead.js";
 import { call } from "./api.js";
 import { hideBanner, say, showBanner } from "./banners.js";
+import { el } from "./dom.js";
 import { createDrafts } from "./drafts.js";
 import { keepLease } from "./lease.js";
+import { borrowMath } from "./math.js";
 import { createOutbox } from "./outbox.js";
 import { t } from "./text.js";
-import { showToast } from "./toast.js";
-import { turnTo } from "./turning.js";
+import { hideToast, showToast } from "./toast.js";
+import { readPage, turnTo } from "./turning.js";
 import { sameContent } from "./workspace.js";
+
+// After so long it is said that the next item is on its way.
+const SLOW_MS = 150;
+const NOTHING_AHEAD = { touch() {}, hold: () => null, release() {}, forget() {} };
+const WORK = { kind: "work", asks_reason: false, extra: {} };
 
 export function keepSafe({ page, store, signal = undefined, onIncomplete = () => {} }) {
   const { assignment, draft, urls } = page;
+  const way = page.way || WORK;
   // By item and person: an item that is taken again has another assignment, and the same draft.
   const name = `item-${draft.key ?? assignment.id}`;
-  const activity = measureActivity({ signal });
+  const activity = measureActivity({ signal, storage: localStorage, key: `activity:${name}`, start: draft.activity });
   const outbox = createOutbox({ storage: localStorage, call });
   let submitting = false;
   let over = false;
@@ -34,12 +45,17 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
     key: `draft:${name}`,
     call,
     storage: localStorage,
+    more: () => ({ activity: activity.read() }),
     say,
     onConflict: askWhichVersion,
     onLeaseLost: leaseLost,
-    onSignedOut: () => askToSignIn(() => drafts.retry()),
+    onSignedOut: () => signInAgain(() => drafts.retry()),
   });
-  const lease = keepLease({ url: urls.heartbeat, token: assignment.lease_token, call, onLost: leaseLost });
+  const lease = urls.heartbeat
+    ? keepLease({ url: urls.heartbeat, token: assignment.lease_token, call, onLost: leaseLost })
+    : { stop() {} };
+  const ahead = urls.ahead ? lookAhead({ url: urls.ahead, signal }) : NOTHING_AHEAD;
+  if (!urls.skip) hideSkipping();
   const tab = watchOtherTabs(name, {
     signal,
     onOther: () => {
@@ -91,10 +107,12 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
     });
   }
 
+  /** `send` is given what is ready of the next item, null where nothing is. */
   async function finish(send) {
     if (submitting) return;
     submitting = true;
     document.querySelector("[data-submit]")?.setAttribute("aria-busy", "true");
+    const slow = setTimeout(sayThatNextComes, SLOW_MS);
     try {
       await drafts.hold();
       // Another window has saved other words: the person is asked which ones are meant.
@@ -102,22 +120,33 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
         goOnHere();
         return;
       }
-      const answer = await send();
+      const ready = ahead.hold();
+      const answer = await send(ready);
       over = true;
       drafts.stop({ forget: true });
+      activity.forget();
       lease.stop();
-      document.querySelector(".workspace")?.setAttribute("data-leaving", "");
-      goOn(answer);
+      goOn(answer, ready);
     } catch (error) {
       goOnHere();
       failed(error);
+    } finally {
+      clearTimeout(slow);
     }
   }
 
   function goOnHere() {
     submitting = false;
     document.querySelector("[data-submit]")?.removeAttribute("aria-busy");
+    document.querySelector(".workspace")?.removeAttribute("data-leaving");
+    hideToast();
+    ahead.release();
     drafts.release();
+  }
+
+  function signInAgain(again) {
+    ahead.forget();
+    askToSignIn(again);
   }
 
   function failed(error) {
@@ -126,7 +155,9 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
     } else if (error.code === "incomplete") {
       onIncomplete(error);
       showToast(error.message);
-    } else if (error.code === "stale_draft") {
+    } else if (error.code === "stale_draft" || (error.code === "conflict" && error.detail.content)) {
+      // The word that was said elsewhere meanwhile is what the next one changes.
+      if (error.detail.number) way.extra = { ...way.extra, number: error.detail.number };
       askWhichVersion({
         ours: store.content,
         theirs: error.detail.content,
@@ -135,13 +166,17 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
     } else if (error.code === "lease_lost") {
       leaseLost(error.detail);
     } else if (error.code === "signed_out") {
-      askToSignIn(() => keeper.submit());
+      signInAgain(() => keeper.submit());
     } else {
       showToast(t("submitFailed", { reason: error.message }));
     }
   }
 
-  store.subscribe((content) => drafts.save(content));
+  store.subscribe((content) => {
+    drafts.save(content);
+    activity.keep();
+    ahead.touch();
+  });
   addEventListener("pagehide", () => drafts.leave(), { signal });
   addEventListener(
     "online",
@@ -160,26 +195,32 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
   }
   tab.announce();
 
+  /** What waits already was given its reason. */
+  async function findReason() {
+    if (!way.asks_reason) return {};
+    const reason = outbox.findBody(name)?.reason ?? (await askForReason());
+    return reason ? { reason } : null;
+  }
+
+  function send(reason, ready) {
+    const { total, steps } = activity.read();
+    const held = assignment.lease_token ? { lease_token: assignment.lease_token, version: drafts.version } : {};
+    const said = { content: store.content, active_ms: total, step_ms: steps };
+    // What waits may be sent by any page, and only here is somebody there to see the next item.
+    const via = naming(ready, urls.submit_next);
+    return outbox.send(name, urls.submit, { ...held, ...said, ...way.extra, ...reason }, { via });
+  }
+
   const keeper = {
     drafts,
-    submit() {
-      // What waits may be sent by any page, and only here is somebody there to see the next item.
-      return finish(() =>
-        outbox.send(
-          name,
-          urls.submit,
-          {
-            lease_token: assignment.lease_token,
-            version: drafts.version,
-            content: store.content,
-            active_ms: activity.milliseconds(),
-          },
-          { via: urls.submit_next },
-        ),
-      );
+    async submit() {
+      const reason = submitting ? null : await findReason();
+      if (reason) await finish((ready) => send(reason, ready));
     },
-    skip(reason) {
-      return finish(() => call("POST", urls.skip_next, { lease_token: assignment.lease_token, reason }));
+    async skip(reason) {
+      if (!urls.skip) return;
+      const body = { lease_token: assignment.lease_token, reason };
+      await finish((ready) => call("POST", naming(ready, urls.skip_next), body));
     },
   };
   // It was submitted without a network, and the page was loaded again since.
@@ -187,14 +228,74 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
   return keeper;
 }
 
-/** The next item came with the answer; where it cannot take this one's place, its page is loaded. */
-function goOn({ page, next_url: url }) {
+function hideSkipping() {
+  document.getElementById("skip")?.remove();
+  for (const button of document.querySelectorAll("[popovertarget='skip']")) button.hidden = true;
+}
+
+/** Why a judgement is changed; null where the person goes on with it instead. Asked again, the words are there. */
+function askForReason() {
+  const dialog = document.getElementById("way-reason") ?? buildReasonDialog();
+  if (dialog.open) return Promise.resolve(null);
+  const field = dialog.querySelector("textarea");
+  dialog.returnValue = "";
+  dialog.showModal();
+  field.focus();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? field.value.trim() : null), {
+      once: true,
+    });
+  });
+}
+
+function buildReasonDialog() {
+  const field = { class: "input", id: "way-reason-text", rows: 3, maxlength: 10_000, required: true };
+  const form = el(
+    "form",
+    { class: "dialog__body", method: "dialog" },
+    el("h2", { id: "way-reason-title" }, t("reasonTitle")),
+    el(
+      "div",
+      { class: "field" },
+      el("label", { class: "field__label", for: "way-reason-text" }, t("reasonLabel")),
+      el("textarea", field),
+    ),
+    el(
+      "div",
+      { class: "row row--end" },
+      el("button", { class: "btn", value: "", formnovalidate: true }, t("goOnWithIt")),
+      el("button", { class: "btn btn--primary", value: "yes" }, t("submitReason")),
+    ),
+  );
+  const dialog = el("dialog", { class: "dialog", id: "way-reason", "aria-labelledby": "way-reason-title" }, form);
+  document.body.append(dialog);
+  return dialog;
+}
+
+/** The address, with what the server need not send again. */
+function naming(ready, url) {
+  return ready ? `${url}?at_hand=${ready.digest}` : url;
+}
+
+/** The next item is at hand or came with the answer; where it cannot take this one's place, its page is loaded. */
+function goOn({ page, values, next_url: url }, ready) {
   try {
-    if (page && turnTo(page, url)) return;
+    const next = values ? ready.fill(values) : page && readPage(page);
+    if (next) {
+      // Something of it has changed, but hardly its text.
+      if (ready && !values) borrowMath(ready.next, next);
+      turnTo(next, url);
+      return;
+    }
   } catch (error) {
     reportError(error);
   }
   location.assign(url);
+}
+
+function sayThatNextComes() {
+  document.querySelector(".workspace")?.setAttribute("data-leaving", "");
+  showToast(t("nextItem"));
 }
 
 /** Another tab that opens the same item takes it over; this one then only shows it. */

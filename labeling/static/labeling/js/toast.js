@@ -10,15 +10,21 @@ import { t } from "./text.js";
 const STAYS_MS = 10_000;
 
 let timer = null;
+let undoSign = "Z";
 
-export function showToast(text, { undo = null, actionText = t("undo"), actionKey = "Z" } = {}) {
+/** The key that stands beside Undo from now on; "" where no key does it. */
+export function nameUndoKey(sign) {
+  undoSign = sign;
+}
+
+export function showToast(text, { undo = null } = {}) {
   const place = document.querySelector("[data-toasts]");
   if (!place) return;
   const words = el("span", {}, text);
   const toast = el("div", { class: "toast" }, words);
   if (undo) {
-    const key = actionKey ? el("kbd", { class: "kbd" }, actionKey) : null;
-    const button = el("button", { class: "btn btn--quiet", type: "button" }, actionText, key);
+    const sign = undoSign ? el("kbd", { class: "kbd" }, undoSign) : null;
+    const button = el("button", { class: "btn btn--quiet", type: "button" }, t("undo"), sign);
     button.addEventListener("click", () => {
       hideToast();
       undo();

@@ -1,6 +1,7 @@
 /** Puts the next item in place of this one: no navigation, and no script or style loaded again.
  *
- *  if (!turnTo(answer.page, answer.next_url)) location.assign(answer.next_url);
+ *  const next = readPage(answer.page);
+ *  if (next) turnTo(next, answer.next_url); else location.assign(answer.next_url);
  *  const start = (signal) => { … };   // one item; `signal` is aborted when it is over
  *  startEach(start);                  // now, and for every item that comes in its place
  *
@@ -24,12 +25,16 @@ addEventListener(TURNED, () => {
   turnedAt = performance.now();
 });
 
-/** Shows the page, given as HTML of this server; false where it has to be navigated to. */
-export function turnTo(html, url) {
+/** HTML of this server as a document that is shown nowhere yet; null where it has to be navigated to. */
+export function readPage(html) {
   const next = new DOMParser().parseFromString(html, "text/html");
-  if (!next.getElementById("work") || describe(next) !== describe(document)) return false;
-  const token = next.querySelector("meta[name='csrf-token']")?.content;
-  const meta = document.querySelector("meta[name='csrf-token']");
+  return next.getElementById("work") && describe(next) === describe(document) ? next : null;
+}
+
+/** Shows the page: a document that `readPage` gave. */
+export function turnTo(next, url) {
+  const token = tokenOf(next)?.content;
+  const meta = tokenOf(document);
   if (token && meta) meta.content = token;
   // Scripts of a parsed document never run; what is left in it is data.
   document.body.replaceWith(document.adoptNode(next.body));
@@ -39,7 +44,11 @@ export function turnTo(html, url) {
   // Last, because it asks for a layout.
   scrollTo(0, 0);
   setTimeout(() => announce(document.title), HEARD_AFTER_MS);
-  return true;
+}
+
+/** Where a page keeps the token that every request which changes something has to name. */
+export function tokenOf(root) {
+  return root.querySelector("meta[name='csrf-token']");
 }
 
 /** True while a press may still have been meant for the item before. */

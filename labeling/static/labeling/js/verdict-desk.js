@@ -1,15 +1,17 @@
 /** Everything one does with an injection's claim: flags, shifts, edits, type, verdict, hints.
  *
- *  const desk = createVerdictDesk({ form, content, claim, onBlind: (judgement) => … });
+ *  const desk = createVerdictDesk({ form, content, claim, view: page.view, onBlind: (judgement) => … });
  *  runActions(desk.actions); createKeyboard([...desk.bindings, …]);
  *  desk.openClaim(claim, { at: 2 });   // the sealed claim arrives
  *  desk.findMissing();           // shows and says what is still needed; true when nothing is
  *
  *  Used where a reviewer verifies and where an adjudicator decides. While the claim is sealed, flags
- *  and "first error" are the blind judgement and go to `onBlind`; nothing else acts.
+ *  and "first error" are the blind judgement and go to `onBlind`; nothing else acts. Where the claim
+ *  offers another solution, the digits of accept, reject and unsure answer its two questions first.
  */
 
 import { closeOrLeave } from "./actions.js";
+import { call } from "./api.js";
 import { copySource, toggleRaw } from "./copying.js";
 import { createCursor } from "./cursor.js";
 import { setMathText, sourceOf } from "./math.js";
@@ -17,14 +19,28 @@ import { createPalette } from "./palette.js";
 import { t } from "./text.js";
 import { announce, showToast } from "./toast.js";
 import * as verdict from "./verdict.js";
-import { createVerifyView, modifiedCell, showAs } from "./verify-view.js";
+import { createVerifyView, keepStill, modifiedCell, showAs } from "./verify-view.js";
 import { createStore } from "./workspace.js";
 
-const VIEW_KEY = "verify:view";
-const VERDICT_WORDS = ["accept", "accept_with_edits", "reject", "verdict_unsure", "bad_problem"];
-const FIELD_OF = { reject_code: "[name='reject_code']", note: "[name='note']", verdict: "[name='verdict']" };
+// Chosen since the page was loaded: the next item may have been drawn before that.
+let chosenView = null;
 
-export function createVerdictDesk({ form, content, claim: given, onBlind = () => {} }) {
+const VERDICT_WORDS = ["accept", "accept_with_edits", "reject", "verdict_unsure", "bad_problem"];
+const VERDICT_KEYS = ["accept", "accept_with_edits", "reject", "verdict_unsure", "verdict_bad_problem"];
+const wordOf = (value) => t(VERDICT_WORDS[verdict.VERDICTS.indexOf(value)]);
+const QUESTION_WORDS = { correct: "askCorrect", different: "askDifferent" };
+const REPLIES = { accept: "yes", reject: "no", unsure: "unsure" };
+// Where the focus goes when something is missing.
+const FIELD_OF = {
+  reject_code: "reject_code",
+  note: "note",
+  verdict: "verdict",
+  against: "verdict",
+  correct: "correct",
+  different: "different",
+};
+
+export function createVerdictDesk({ form, content, claim: given, view: wantedView = "fork", onBlind = () => {} }) {
   let claim = given;
   let editing = null;
   let hintIndex = -1;
@@ -42,7 +58,7 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
     form,
     count,
     typeNames,
-    onFix: (fix) => change((now) => verdict.applyFix(now, fix, claim, count)),
+    onFix: (fix) => change((now) => verdict.toggleFix(now, fix, claim, count)),
     onRemoveEdit: (index) => change((now) => verdict.removeEdit(now, index, claim, count)),
   });
   // A step that is gone cannot be judged, so the cursor does not begin there.
@@ -88,12 +104,33 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
   }
 
   function choose(value) {
-    if (isSealed()) {
-      showToast(t("stillSealed"));
+    if (isSealed()) showToast(t("stillSealed"));
+    else store.update((now) => verdict.chooseVerdict(now, value));
+  }
+
+  function answer(question, reply) {
+    store.update((now) => verdict.answerQuestion(now, question, reply));
+    const next = verdict.openQuestion(store.content, claim);
+    const following = verdict.followingVerdict(store.content);
+    if (next) announce(t(QUESTION_WORDS[next]));
+    else if (following === store.content.verdict) announce(t("verdictFollows", { verdict: wordOf(following) }));
+  }
+
+  /** A digit answers the question that is asked, and else it is the verdict; what opens gets the focus. */
+  function pressDigit(value) {
+    const question = verdict.openQuestion(store.content, claim);
+    if (question && REPLIES[value]) {
+      answer(question, REPLIES[value]);
       return;
     }
-    store.update((now) => verdict.chooseVerdict(now, value));
-    if (value === "reject") form.querySelector("[name='reject_code']:checked, [name='reject_code']").focus();
+    choose(value);
+    if (!isSealed() && value === "reject") focusField("reject_code");
+  }
+
+  /** The chosen one of a field's radios, or the first that is shown. */
+  function focusField(name) {
+    const fields = [...form.querySelectorAll(`[name='${name}']`)].filter((field) => field.checkVisibility());
+    (fields.find((field) => field.checked) ?? fields[0])?.focus();
   }
 
   function shift(by) {
@@ -104,7 +141,7 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
     const missing = verdict.whatIsMissing(store.content, { sealed: isSealed(), claim });
     if (!missing.length) return true;
     showToast(view.missingWords(missing));
-    if (FIELD_OF[missing[0]]) form.querySelector(FIELD_OF[missing[0]]).focus();
+    if (FIELD_OF[missing[0]]) focusField(FIELD_OF[missing[0]]);
     return false;
   }
 
@@ -188,14 +225,37 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
     hint.scrollIntoView({ block: "nearest" });
   }
 
+  /** The fix of the hint that one is at, or else of the current step's, or else of the first that has one.
+   *
+   *  What speaks of the whole claim comes before what speaks of a step: a shift moves every flag.
+   */
   function applyHint() {
-    view.hints()[Math.max(hintIndex, 0)]?.querySelector("button")?.click();
+    const hints = view.hints();
+    const whole = hints.filter((hint) => !hint.closest("[data-row]"));
+    const open = (hint) => hint.querySelector("[data-fix]:not([data-done])");
+    const here = hints.filter((hint) => hint === document.activeElement || cursor.row.contains(hint));
+    const hint = hints[hintIndex] && open(hints[hintIndex]) ? hints[hintIndex] : [...here, ...whole, ...hints].find(open);
+    if (!hint) {
+      announce(t("noFixes"));
+      return;
+    }
+    const row = hint.closest("[data-row]");
+    if (row) cursor.to(rows.indexOf(row), { focus: false });
+    const words = open(hint).textContent;
+    open(hint).click();
+    showToast(words, { undo: () => store.undo() });
   }
 
   function setView(value) {
     showAs(list, value);
-    localStorage.setItem(VIEW_KEY, value);
     for (const radio of form.querySelectorAll("[name='view']")) radio.checked = radio.value === value;
+  }
+
+  /** The choice holds for every item from now on, on every device; without a network, on this page. */
+  function chooseView(value) {
+    chosenView = value;
+    setView(value);
+    call("PATCH", form.querySelector("[data-view-of]").dataset.viewOf, { view: value }).catch(() => {});
   }
 
   function escape() {
@@ -208,8 +268,9 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
       toggleFlag(Number(target.value));
       repaint();
     } else if (target.name === "verdict") choose(target.value);
+    else if (verdict.QUESTIONS.includes(target.name)) answer(target.name, target.value);
     else if (target.name === "reject_code") store.update((now) => verdict.chooseRejectCode(now, target.value));
-    else if (target.name === "view") setView(target.value);
+    else if (target.name === "view") chooseView(target.value);
   });
   form.addEventListener("input", ({ target }) => {
     if (target.name === "note") store.update((now) => verdict.setVerdictNote(now, target.value), { merge: "note" });
@@ -226,21 +287,24 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
     repaint,
     isSealed,
     findMissing,
-    get claim() {
-      return claim;
+    /** The question that waits for an answer, in words; "" where none does. */
+    get question() {
+      const open = verdict.openQuestion(store.content, claim);
+      return open ? t(QUESTION_WORDS[open]) : "";
     },
     /** The claim is known from now on; the judgement before it stays as it was. */
-    openClaim(opened, judgement) {
+    openClaim(opened, judgement, original = null) {
       claim = opened;
-      view.showClaim(claim);
-      store.commit((now) => verdict.settle(verdict.judgeBlind({ ...now, edits: [] }, judgement), claim, count));
+      keepStill(cursor.row, () => {
+        view.showClaim(claim, original);
+        store.commit((now) => verdict.settle(verdict.judgeBlind({ ...now, edits: [] }, judgement), claim, count));
+      });
     },
     /** Shows the page as it is, with the person's own way of looking at it. */
     start() {
       if (claim) view.showClaim(claim);
       repaint();
-      const wanted = localStorage.getItem(VIEW_KEY);
-      if (["columns", "modified"].includes(wanted)) setView(wanted);
+      if ((chosenView ?? wantedView) !== "fork") setView(chosenView ?? wantedView);
       cursor.to(cursor.index);
     },
     actions: {
@@ -258,6 +322,7 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
       "edit-apply": applyEditor,
       "edit-cancel": closeEditor,
       hint: nextHint,
+      fix: applyHint,
       raw: toggleRaw,
       copy: copyStep,
     },
@@ -270,7 +335,7 @@ export function createVerdictDesk({ form, content, claim: given, onBlind = () =>
       key("flag", ["w"], "group_judge", () => toggleFlag()),
       key("inherited", ["f"], "group_judge", toggleInherited),
       ...verdict.VERDICTS.map((value, index) =>
-        key(value, [String(index + 1)], "group_judge", () => choose(value), VERDICT_WORDS[index]),
+        key(VERDICT_KEYS[index], [String(index + 1)], "group_judge", () => pressDigit(value), VERDICT_WORDS[index]),
       ),
       key("shift_back", ["["], "group_repair", () => shift(-1)),
       key("shift_on", ["]"], "group_repair", () => shift(1)),

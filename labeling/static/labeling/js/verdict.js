@@ -9,9 +9,18 @@
  *  The error steps are never edited by hand: they are the claim's, changed by the edits in order, so
  *  that the list of edits always tells the whole way from the claim to the verdict. Without a claim
  *  (it is sealed, or there is none) they are the steps that the reviewer flagged.
+ *
+ *  A claim without error steps offers another solution to the same problem. Of that two things are
+ *  asked, is it correct and does it really differ, and the verdict follows from the answers as long
+ *  as nobody says otherwise:
+ *
+ *  content = answerQuestion(content, "correct", "yes", claim);
  */
 
 export const VERDICTS = ["accept", "accept_with_edits", "reject", "unsure", "bad_problem"];
+export const QUESTIONS = ["correct", "different"];
+// With these one says that one cannot answer, so neither answer is asked for.
+const UNANSWERED = ["unsure", "bad_problem"];
 
 export function emptyVerdict() {
   return {
@@ -25,7 +34,45 @@ export function emptyVerdict() {
     steps: [],
     blind_first_error: null,
     note: "",
+    correct: null,
+    different: null,
   };
+}
+
+/** Does the claim offer another correct solution? It then points at no step. */
+export function asksQuestions(claim) {
+  return Boolean(claim) && claim.error_positions.length === 0;
+}
+
+/** The question that is to be answered next, null when none is. */
+export function openQuestion(content, claim) {
+  if (!asksQuestions(claim)) return null;
+  return QUESTIONS.find((question) => !content[question]) ?? null;
+}
+
+/** An answer, and the verdict that follows from both, unless the person chose another. */
+export function answerQuestion(content, question, reply) {
+  if (content[question] === reply) return content;
+  const next = { ...content, [question]: reply };
+  const followed = !content.verdict || content.verdict === followingVerdict(content);
+  if (!followed) return next;
+  const chosenCode = content.reject_code !== followingCode(content) ? content.reject_code : "";
+  const verdict = followingVerdict(next);
+  return { ...next, verdict, reject_code: verdict === "reject" ? chosenCode || followingCode(next) : "" };
+}
+
+/** What the answers amount to: kept where the solution is correct and differs (PRMBench §3.3). */
+export function followingVerdict({ correct, different, edits }) {
+  if (correct === "no" || different === "no") return "reject";
+  if (!correct || !different) return null;
+  if (correct === "unsure" || different === "unsure") return "unsure";
+  return edits.length ? "accept_with_edits" : "accept";
+}
+
+/** Why it is rejected then: nothing new, or an error where the claim said that there is none. */
+function followingCode({ correct, different }) {
+  if (different === "no") return "not_different";
+  return correct === "no" ? "wrong_type" : "";
 }
 
 /** The error steps after the edits, in the numbering of the solution as it was shown. */
@@ -55,7 +102,8 @@ export function judgeBlind(content, judgement) {
 export function chooseVerdict(content, verdict) {
   const chosen = verdict === "accept" && content.edits.length ? "accept_with_edits" : verdict;
   if (chosen === content.verdict) return content;
-  return { ...content, verdict: chosen, reject_code: chosen === "reject" ? content.reject_code : "" };
+  const code = content.reject_code || followingCode(content);
+  return { ...content, verdict: chosen, reject_code: chosen === "reject" ? code : "" };
 }
 
 export function chooseRejectCode(content, code) {
@@ -127,6 +175,17 @@ export function removeEdit(content, index, claim, count) {
   return settle({ ...content, edits }, claim, count);
 }
 
+/** Is what a hint's fix would do done already? */
+export function isFixed(content, fix, claim, count) {
+  if (fix.op === "shift") return content.edits.some((edit) => edit.op === "shift" && edit.by === fix.by);
+  if (fix.op === "set_type") return content.error_type === fix.text;
+  if (fix.op === "flag" || fix.op === "unflag") {
+    return errorPositions(content, claim, count).includes(fix.position) === (fix.op === "flag");
+  }
+  const made = findTextEdit(content, fix.op, fix.position);
+  return made !== null && (made.text ?? "") === (fix.text ?? "");
+}
+
 /** A hint's fix, as the server worded it: an edit. */
 export function applyFix(content, fix, claim, count) {
   if (fix.op === "shift") return shiftErrors(content, fix.by, claim, count);
@@ -142,20 +201,40 @@ export function setVerdictNote(content, note) {
   return content.note === note ? content : { ...content, note };
 }
 
-/** Which parts are still needed: "blind", "verdict", "reject_code", "note", "edits", "errors". */
+/** Which parts are still needed, in the order in which a person mends them: "blind", "correct",
+ *  "different", "verdict", "reject_code", "note", "edits", "errors"; "against" where the verdict
+ *  accepts what an answer speaks against, "flagged" where it accepts another solution with an error.
+ */
 export function whatIsMissing(content, { sealed = false, claim = null } = {}) {
   if (sealed) return ["blind"];
-  if (!content.verdict) return ["verdict"];
   const missing = [];
+  if (!UNANSWERED.includes(content.verdict) && asksQuestions(claim)) {
+    missing.push(...QUESTIONS.filter((question) => !content[question]));
+  }
+  if (!content.verdict) return [...missing, "verdict"];
   const note = content.note.trim();
   if (content.verdict === "reject" && !content.reject_code) missing.push("reject_code");
   if (content.verdict === "reject" && content.reject_code === "other" && !note) missing.push("note");
   if (content.verdict === "bad_problem" && !note) missing.push("note");
   if (content.verdict === "accept_with_edits" && !content.edits.length) missing.push("edits");
   const accepts = content.verdict === "accept" || content.verdict === "accept_with_edits";
-  // A claim without error steps is one of another correct solution: there is nothing to point at.
-  if (accepts && claim?.error_positions.length && !content.error_positions.length) missing.push("errors");
+  if (!accepts || !claim) return missing;
+  if (!asksQuestions(claim)) return content.error_positions.length ? missing : [...missing, "errors"];
+  const against = QUESTIONS.some((question) => content[question] && content[question] !== "yes");
+  if (against) missing.push("against");
+  if (content.error_positions.length) missing.push("flagged");
   return missing;
+}
+
+/** A hint's fix, or the way back from it. */
+export function toggleFix(content, fix, claim, count) {
+  if (!isFixed(content, fix, claim, count)) return applyFix(content, fix, claim, count);
+  if (fix.op === "set_type") return setErrorType(content, claim?.error_type ?? "", claim, count);
+  if (fix.op === "flag" || fix.op === "unflag") return toggleFlag(content, fix.position, claim, count);
+  const made = content.edits.findIndex(
+    (edit) => edit.op === fix.op && edit.position === fix.position && (fix.op !== "shift" || edit.by === fix.by),
+  );
+  return removeEdit(content, made, claim, count);
 }
 
 function conflicts(edit, op) {

@@ -1,14 +1,17 @@
 /** Paints a verdict and its claim: flags, facts, hints, edits, what is missing. Changes no document.
  *
  *  const view = createVerifyView({ form, count, typeNames, onFix, onRemoveEdit });
- *  view.showClaim(claim);                    // opens the sealed part
+ *  view.showClaim(claim, original);          // opens the sealed part; what is known of the original with it
  *  view.paint(content, claim, { sealed });
+ *
+ *  What belongs to one kind of claim alone says so: data-of="error" to one that points at steps,
+ *  data-of="solution" to one that offers another correct solution.
  */
 
 import { badge, el, icon } from "./dom.js";
 import { renderElement, setMathText } from "./math.js";
 import { t } from "./text.js";
-import { errorPositions, whatIsMissing } from "./verdict.js";
+import { asksQuestions, errorPositions, isFixed, openQuestion, QUESTIONS, whatIsMissing } from "./verdict.js";
 
 const NO_EDITS = JSON.stringify([null, false, null, null]);
 const MISSING_WORDS = {
@@ -18,7 +21,13 @@ const MISSING_WORDS = {
   note: "needNote",
   edits: "needEdits",
   errors: "needErrors",
+  correct: "needCorrect",
+  different: "needDifferent",
+  against: "needYes",
+  flagged: "needUnflagged",
 };
+
+const REPORT_WORDS = { open: "reportOpen", confirmed: "reportConfirmed", dismissed: "reportDismissed" };
 
 export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }) {
   const rows = new Map(
@@ -26,6 +35,8 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
   );
   const shown = new Map();
   const fact = (name) => form.querySelector(`[data-fact="${name}"]`);
+  const fixes = [];
+  const consequence = form.querySelector("[data-consequence]");
   const changedHere = [...rows]
     .filter(([, row]) => row.dataset.kind !== "same")
     .map(([position]) => position);
@@ -51,7 +62,9 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
     const errors = numbers(content.error_positions);
     const claimedErrors = numbers(claim.error_positions);
     change(fact("errors"), claimedErrors, errors === claimedErrors ? "" : errors);
-    const extra = changedHere.filter((position) => !claim.changed_positions.includes(position));
+    const extra = asksQuestions(claim)
+      ? []
+      : changedHere.filter((position) => !claim.changed_positions.includes(position));
     const place = fact("changed");
     place.replaceChildren(numbers(claim.changed_positions));
     if (extra.length) place.append(claim.changed_positions.length ? ", " : " ", el("ins", { class: "is" }, numbers(extra)));
@@ -108,25 +121,61 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
     node.append(icon("warn"), el("span", {}, hint.message));
     if (hint.fix) {
       const word = t(`fix_${hint.fix.op}`, { by: signedNumber(hint.fix.by) });
-      const button = el("button", { class: "btn", type: "button" }, word.startsWith("fix_") ? t("fix_other") : word);
+      const words = word.startsWith("fix_") ? t("fix_other") : word;
+      const button = el("button", { class: "btn", type: "button", "data-fix": "" }, words);
       button.addEventListener("click", () => onFix(hint.fix));
+      fixes.push({ fix: hint.fix, button, words });
       node.append(button);
     }
     return node;
   };
 
+  const paintFixes = (content, claim) => {
+    for (const { fix, button, words } of fixes) {
+      const done = isFixed(content, fix, claim, count);
+      button.toggleAttribute("data-done", done);
+      setText(button, done ? t("undo") : words);
+    }
+  };
+
+  const paintQuestions = (content, claim) => {
+    const asked = openQuestion(content, claim);
+    form.querySelector("#verdict").toggleAttribute("data-asking", asked !== null);
+    for (const question of QUESTIONS) {
+      const box = form.querySelector(`[data-question="${question}"]`);
+      box.toggleAttribute("data-asked", asked === question);
+      for (const radio of box.querySelectorAll("input")) radio.checked = radio.value === content[question];
+    }
+  };
+
+  /** What rejecting for the original does to the other items made from it. */
+  const paintConsequence = (content) => {
+    const told = content.verdict === "reject" && content.reject_code === "original_wrong";
+    const others = Number(consequence.dataset.others ?? 0);
+    consequence.hidden = !told;
+    if (told) setText(consequence, others ? t("originalWrongMarks", { n: others }) : t("originalWrong"));
+  };
+
   return {
-    /** Shows what was sealed; a hint stands at its step, or under the claim when it has none. */
-    showClaim(claim) {
+    /** Shows what was sealed; a hint stands at its step, or under the claim when it has none.
+     *
+     *  `original` is {report, n_others} where it came with the claim: what was reported of the original,
+     *  and how many other items were made from it. What the server drew stands already.
+     */
+    showClaim(claim, original = null) {
+      if (original) consequence.dataset.others = original.n_others;
+      if (original?.report) showReport(form.querySelector("[data-report]"), original.report);
       form.querySelector("[data-sealed]")?.remove();
       form.querySelector("[data-claim]").hidden = false;
       form.querySelector("[data-verdicts]").disabled = false;
+      form.querySelector("[data-claim-kind]").dataset.claimKind = asksQuestions(claim) ? "solution" : "error";
       form.querySelector("[data-scripted]")?.toggleAttribute("hidden", !claim.is_scripted);
       const reason = fact("reason");
       reason.dataset.math = "";
       setMathText(reason, claim.reason || "–");
       const place = form.querySelector("[data-hints]");
       place.replaceChildren();
+      fixes.length = 0;
       for (const hint of claim.lints) {
         const row = rows.get(hint.step);
         (row ? modifiedCell(row) : place).append(hintNode(hint));
@@ -136,6 +185,9 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
       paintFlags(content, claim);
       paintFacts(content, claim);
       paintEdits(content);
+      paintFixes(content, claim);
+      paintQuestions(content, claim);
+      paintConsequence(content);
       for (const radio of form.querySelectorAll("[name='verdict']")) radio.checked = radio.value === content.verdict;
       for (const radio of form.querySelectorAll("[name='reject_code']")) radio.checked = radio.value === content.reject_code;
       const note = form.querySelector("[name='note']");
@@ -160,6 +212,14 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
   };
 }
 
+/** What became of a report that the original is wrong, in one sentence. */
+function showReport(place, { state, reason, at }) {
+  const language = document.documentElement.lang || "en";
+  const date = new Date(at).toLocaleDateString(language, { day: "numeric", month: "long" });
+  setText(place.querySelector("p"), `${t(REPORT_WORDS[state], { date })} ${reason}`.trimEnd());
+  place.hidden = false;
+}
+
 /** Where the modified step stands, with its hints and edits. */
 export function modifiedCell(row) {
   return row.querySelector("[data-modified]") ?? row.querySelector(".fork__text");
@@ -181,7 +241,19 @@ export function showAs(list, view) {
     }
   }
   list.dataset.view = view;
-  list.previousElementSibling.dataset.view = view;
+  list.parentElement.querySelector(".fork__head").dataset.view = view;
+}
+
+/** Changes the rows while the one that is read stays where it is on the screen, as far as there is room. */
+export function keepStill(row, change) {
+  const pane = row.closest("[data-pane]");
+  const scroller = getComputedStyle(pane).overflowY === "visible" ? document.scrollingElement : pane;
+  // The browser's own anchor is the topmost row, which is not the one that is read.
+  scroller.style.overflowAnchor = "none";
+  const before = row.getBoundingClientRect().top;
+  change();
+  scroller.scrollTop += row.getBoundingClientRect().top - before;
+  scroller.style.overflowAnchor = "";
 }
 
 function judgementWords(judgement) {

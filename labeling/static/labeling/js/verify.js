@@ -6,6 +6,7 @@
 
 import { runActions, togglePopover, watchHistory, watchSingleKeys } from "./actions.js";
 import { call } from "./api.js";
+import { createBeside } from "./beside.js";
 import { startConfirm } from "./confirm.js";
 import { readJson } from "./dom.js";
 import { showKeys } from "./help.js";
@@ -34,8 +35,9 @@ function startItem(signal) {
 
   startTheme();
 
-  const desk = createVerdictDesk({ form, content, claim: page.claim, onBlind: judge });
+  const desk = createVerdictDesk({ form, content, claim: page.claim, view: page.view, onBlind: judge });
   const { store, cursor } = desk;
+  const beside = createBeside({ cursor, signal });
   watchHistory(store);
   const keeper = keepSafe({ page, store, signal, onIncomplete: (error) => announce(error.message) });
 
@@ -46,8 +48,8 @@ function startItem(signal) {
     try {
       const body = { lease_token: page.assignment.lease_token, blind_first_error: judgement };
       const answer = await call("POST", page.urls.reveal, body);
-      desk.openClaim(answer.claim, judgement);
-      announce(t("claimOpened"));
+      desk.openClaim(answer.claim, judgement, answer.original);
+      announce([t("claimOpened"), desk.question].filter(Boolean).join(" "));
     } catch (error) {
       desk.repaint();
       showToast(error.code === "offline" ? t("offline") : error.message);
@@ -61,9 +63,10 @@ function startItem(signal) {
   }
 
   const noError = () => judge({ none: true });
+  const help = () => togglePopover("help");
   const cannotTell = () => judge({ unknown: "cannot tell" });
 
-  runActions({ ...desk.actions, "no-error": noError, "cannot-tell": cannotTell }, document.body);
+  runActions({ ...desk.actions, ...beside.actions, "no-error": noError, "cannot-tell": cannotTell, help }, document.body);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!hasJustTurned()) submit();
@@ -78,12 +81,12 @@ function startItem(signal) {
   const key = (id, keys, group, run) => ({ id, keys, group: t(group), label: t(`key_${id}`), run });
   const keyboard = createKeyboard([
     ...desk.bindings,
+    ...beside.bindings,
     key("no_error", ["0"], "group_judge", noError),
     key("cannot_tell", ["u"], "group_judge", cannotTell),
     key("note", ["n"], "group_say", () => form.querySelector("[name='note']").focus()),
-    key("guidelines", ["g"], "group_show", () => document.querySelector("[data-guidelines]")?.click()),
-    key("help", ["?"], "group_show", () => togglePopover("help")),
-    key("skip", ["x"], "group_finish", () => togglePopover("skip")),
+    key("help", ["?"], "group_show", help),
+    ...(page.urls.skip ? [key("skip", ["x"], "group_finish", () => togglePopover("skip"))] : []),
     key("submit", ["Enter"], "group_finish", submit),
   ]);
   signal.addEventListener("abort", () => keyboard.stop());
