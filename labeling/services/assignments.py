@@ -71,12 +71,12 @@ def _claim(*, user: User, project: Project, now: datetime) -> Assignment | None:
         Membership.Role.LEAD,
     ):
         raise NotAllowed(f"You are not an annotator of {project.name!r}.")
-    require_passed(user, project)
     held = _held_by.first(project=project.pk, user=user.pk)
     if held is not None:
         if held.lease_expires_at > now:
             return held
         _expire(held, now=now)
+    require_passed(user, project)
     item = _free_items.first(project=project.pk, user=user.pk, after=membership.queue_cursor)
     if item is None and membership.queue_cursor:
         # The end of the walk: items that came back behind the cursor are found from the start.

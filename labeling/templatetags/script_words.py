@@ -6,15 +6,22 @@ A word with a number is a mapping of plural forms; names in braces are filled in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 Words = Mapping[str, "str | Mapping[str, str]"]
 
 
 def script_words() -> Words:
     """Every text that a script may show, by its key."""
+    return _words_in(get_language())
+
+
+@lru_cache(maxsize=16)
+def _words_in(language: str | None) -> Words:
+    """Those of one language, which is the one in force: every page of work has them all."""
     return {**_saving(), **_mathematics(), **_rating(), **_verdicts(), **_keys(), **_theme()}
 
 
@@ -168,7 +175,9 @@ def _verdicts() -> Words:
         ),
         "reportOpen": _("A reviewer reported the original as wrong on {date}; a lead will look."),
         "reportConfirmed": _("The original is wrong: a lead confirmed it on {date}."),
-        "reportDismissed": _("The original was reported as wrong; a lead found it right on {date}."),
+        "reportDismissed": _(
+            "The original was reported as wrong; a lead found it right on {date}."
+        ),
         "needReason": _("Give the reason for your decision"),
         "needDecisions": _forms(
             ngettext("{n} step open", "{n} steps open", 1),

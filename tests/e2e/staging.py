@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> int:
         "verifying": stage_verifying,
         "expire": expire,
         "count": count_revisions,
+        "take_ahead": take_ahead,
     }
     json.dump(actions[action](*rest), sys.stdout)
     return 0
@@ -91,7 +92,7 @@ def _make_steps(lead: Any, name: str, n_steps: int, mode: str, proposed: list[in
     from tests.labeling.factories import enqueue, make_solution
     from tests.labeling.services.test_proposals import METHOD, propose
 
-    protocol = {"proposal_method": METHOD, "blind_share": 0} if proposed else {}
+    protocol: dict[str, Any] = {"proposal_method": METHOD, "blind_share": 0} if proposed else {}
     project = create_project(name=name, slug=name, by=lead, mode=mode, **protocol)
     # Of all heights, so that nobody can guess where the next one is.
     steps = [
@@ -121,6 +122,21 @@ def expire(assignment: str) -> int:
     over = timezone.now() - timedelta(minutes=1)
     Assignment.objects.filter(pk=assignment).update(lease_expires_at=over)
     return expire_leases()
+
+
+def take_ahead(assignment: str) -> int:
+    """Give the item that comes after this one to others; to how many."""
+    from labeling.models import Assignment, Membership, User
+    from labeling.services.assignments import claim_item, peek_next
+    from labeling.services.members import add_member
+
+    item = peek_next(held=Assignment.objects.get(pk=assignment))
+    assert item is not None, "nothing comes after it"
+    for number in range(item.free_slots):
+        user = User.objects.create_user(f"faster-{assignment}-{number}")
+        add_member(project=item.project, user=user, role=Membership.Role.ANNOTATOR, by=None)
+        claim_item(user=user, item=item)
+    return item.free_slots
 
 
 def count_revisions(assignment: str) -> int:
@@ -336,9 +352,15 @@ def _stage_evidence(lead: Any) -> dict[str, str]:
     from labeling.services.assignments import claim_item
     from modeljobs.services.reveals import open_evidence
     from tests.labeling.factories import enqueue, make_project, make_solution
-    from tests.modeljobs.web.rows import add_evidence, add_trial, make_job
+    from tests.modeljobs.web.rows import (
+        add_check,
+        add_evidence,
+        add_rating,
+        add_trial,
+        make_job,
+    )
 
-    project = make_project(lead, "evidence", machine_evidence="always")
+    project = make_project(lead, "evidence", machine_evidence="always", equality_checks="always")
     steps = [
         r"The terms are $2, 7, 12, \dots, 97$, so their number is $\frac{97-2}{5} = 19$.",
         r"Each of them leaves the remainder $2$ when it is divided by $5$.",
@@ -357,7 +379,12 @@ def _stage_evidence(lead: Any) -> dict[str, str]:
         add_evidence(item, position, samples)
     add_trial(item, lead)
     add_trial(item, lead, state="failed", status="killed", output="", error="It opened a socket.")
+    add_trial(item, lead, status="not_run", output="", analysis=r"We check that $2+2=5$.")
+    add_rating(item, lead, value="wrong", note=r"It never looks at $\frac{97-2}{5}$.")
+    add_rating(item, lead, value="wrong_reason")
     held = claim_item(user=lead, item=enqueue(solution))
+    add_check(held.item, lead)
+    add_check(held.item, lead, state="queued", answer="", reason="", position=None)
     open_evidence(assignment=held, position=0)
     query = "?position=0&sample=0&block=0"
     return {
@@ -367,6 +394,12 @@ def _stage_evidence(lead: Any) -> dict[str, str]:
         "item-verified": reverse("modeljobs:item", args=[item.pk]),
         "item-evidence": reverse("modeljobs:item-evidence", args=[item.pk]),
         "trials": reverse("modeljobs:trials", args=[item.pk]) + query,
+        "rationale": reverse("modeljobs:rationales", args=[item.pk]) + query,
+        "job-rationales": reverse("modeljobs:job-rationales", args=[job.pk]),
+        "job-rationales-none": reverse("modeljobs:job-rationales", args=[job.pk]) + "?value=sound",
+        "solution-evidence": reverse("modeljobs:solution-evidence", args=[solution.pk]),
+        "assignment-equalities": reverse("modeljobs:assignment-equalities", args=[held.pk]),
+        "item-equalities": reverse("modeljobs:item-equalities", args=[held.item_id]),
         "solution-verified": reverse("labeling:solution", args=[solution.pk]),
         "rate-evidence": reverse("labeling:assignment", args=[held.pk]),
         "assignment-evidence": reverse("modeljobs:assignment-evidence", args=[held.pk]),

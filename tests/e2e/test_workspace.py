@@ -149,10 +149,75 @@ def test_a_shift_by_key_alone_sends_one_request_an_item(give, demo):
         expect_saved(page)
         sent.clear()
         submit_item(page)
-        assert sent == [f"{demo.system.url}/assignments/{numbers[-1]}/submit/"]
+        # With the name of what is ready of the next item, where something is.
+        addresses = [address.partition("?")[0] for address in sent]
+        assert addresses == [f"{demo.system.url}/assignments/{numbers[-1]}/submit/"]
         numbers.append(str(find_item(page)))
     assert len(set(numbers)) == 4
     assert [stage(demo.system, "count", number) for number in numbers] == [1, 1, 1, 0]
+
+
+# Nothing of it shows, so that the page has to be asked.
+LOOKED = """addEventListener("workbench:looked-ahead", () => {
+  document.documentElement.dataset.looked = "ahead";
+});"""
+
+
+def open_and_look_ahead(held: Held) -> Page:
+    """Open the item; the next one is ready by then."""
+    held.page.add_init_script(LOOKED)
+    page = held.open()
+    expect(page.locator("html[data-looked=ahead]")).to_be_attached()
+    return page
+
+
+def rate_and_submit(page: Page, steps: int) -> Any:
+    """Rate all steps as correct and submit; what the server answered."""
+    for _step in range(steps):
+        page.keyboard.press("1")
+    with page.expect_response("**/submit/**") as answer, page.expect_navigation(url=leaving(page)):
+        page.keyboard.press("Enter")
+    await_item(page)
+    return answer.value.json()
+
+
+def test_the_next_item_is_ready_and_is_the_very_page(give, demo):
+    held = give("rate_steps")
+    page = open_and_look_ahead(held)
+    said = rate_and_submit(page, held.steps)
+    assert said["page"] is None
+    assert said["values"]["assignment"]["id"] == find_item(page)
+    shown = page.locator("#work").inner_text()
+    page.reload()
+    await_item(page)
+    assert page.locator("#work").inner_text() == shown
+    assert count_revisions(demo, held) == 1
+
+
+def test_an_item_that_was_ready_is_saved_and_submitted_like_any_other(give, demo):
+    held = give("rate_steps")
+    page = open_and_look_ahead(held)
+    rate_and_submit(page, held.steps)
+    following = find_item(page)
+    if page.locator("[data-sealed]").count():
+        open_claim(page, first_error=None)
+        page.keyboard.press("1")
+    else:
+        for _step in range(page.locator(".step[data-position]").count()):
+            page.keyboard.press("1")
+    expect_saved(page)
+    submit_item(page)
+    assert stage(demo.system, "count", str(following)) == 1
+
+
+def test_another_item_is_shown_where_the_one_that_was_ready_is_taken(give, demo):
+    """Somebody else was faster: what they got is in nobody's way."""
+    held = give("rate_steps")
+    page = open_and_look_ahead(held)
+    stage(demo.system, "take_ahead", held.assignment)
+    said = rate_and_submit(page, held.steps)
+    assert "values" not in said
+    assert said["page"]
 
 
 def test_a_submission_with_gaps_goes_to_the_first_of_them(give, demo):

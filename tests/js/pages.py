@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -144,7 +145,7 @@ def rate_context(
     texts: list[str] | None = None,
     protocol: dict[str, Any] | None = None,
     draft: dict[str, Any] | None = None,
-    proposed: list[int | None] | None = None,
+    proposed: Sequence[int | None] | None = None,
 ) -> dict[str, Any]:
     """What rate.html is drawn from; `proposed` are a machine's ratings, to be confirmed."""
     return _shared(

@@ -25,7 +25,10 @@ VALUES = {
     "progress": {"done": 39, "total": 61, "words": "39 of 61"},
 }
 LISTEN = """() => {
-  window.looked = new Promise((done) => addEventListener("workbench:looked-ahead", done));
+  delete document.documentElement.dataset.looked;
+  addEventListener("workbench:looked-ahead", () => {
+    document.documentElement.dataset.looked = "ahead";
+  });
 }"""
 Show = Callable[..., Any]
 
@@ -84,7 +87,7 @@ def start(show: Show, queue: Site) -> Any:
 
 
 def await_look(page: Any) -> None:
-    page.evaluate("window.looked.then(() => null)")
+    expect(page.locator("html[data-looked=ahead]")).to_be_attached()
     # It is put together in free moments, which are the clock's to give.
     page.clock.run_for(3_000)
 

@@ -255,9 +255,9 @@ def test_the_map_comes_with_the_page(run: Callable[..., Any]) -> None:
     document.body.append(data);
     const { createKeyboard } = await load("keyboard");
     const keyboard = createKeyboard([{ id: "next", keys: ["j"], run() {} }]);
-    return [keyboard.bindings[0].keys, keyboard.singleKeysOff, keyboard.isOwn];
+    return [keyboard.bindings[0].keys, keyboard.singleKeysOff];
     """
-    assert run(body) == [["m"], True, True]
+    assert run(body) == [["m"], True]
 
 
 def test_what_the_browser_kept_before_there_were_accounts_counts_no_more(

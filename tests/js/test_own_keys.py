@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from labeling.preferences import ACTIONS, Preferences
+from labeling.templatetags.keys import key_sign
 from tests.js.conftest import Site
 from tests.js.pages import (
     STEPS,
@@ -26,6 +28,8 @@ BINDINGS = """async () => {
   return currentKeyboard().bindings.map(({ id, keys, label }) =>
     ({ id, label, keys: keys.map((key) => key.toLowerCase()).sort() }));
 }"""
+HINTS = "all => all.filter((node) => !node.hidden).map((node) => node.dataset.key)"
+DRAWN = re.compile(r'data-key="(\w+)">([^<]+)<')
 PROPOSAL = {
     "suggestion": 1,
     "method": "genprm",
@@ -53,15 +57,22 @@ def saving(site: Site) -> Site:
 def test_the_catalogue_is_what_the_page_binds(show: Show, saving: Site, page: str) -> None:
     template, contexts = STATES[page]
     bound: dict[str, list[str]] = {}
+    drawn: set[tuple[str, str]] = set()
     for number, context in enumerate(contexts):
         window = show(template, context, path=f"/page-{number}")
         bound |= {one["id"]: one["keys"] for one in window.evaluate(BINDINGS)}
+        drawn |= set(DRAWN.findall(saving.pages[f"/page-{number}"]))
+        assert set(window.eval_on_selector_all("[data-key]", HINTS)) <= set(bound)
     known = {
         action.id: sorted(Preferences().keys_of(action))
         for action in ACTIONS
         if page in action.pages
     }
     assert bound == known
+    # What stands beside buttons and words is right before any script has run.
+    first = {action.id: key_sign(Preferences().keys_of(action)[0]) for action in ACTIONS}
+    assert drawn
+    assert drawn <= set(first.items())
 
 
 def hints(page: Any, action: str) -> list[str]:

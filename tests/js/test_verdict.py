@@ -180,7 +180,8 @@ ANSWER = """
 const { answerQuestion, chooseVerdict, emptyVerdict, settle } = await load("verdict");
 let content = settle(emptyVerdict(), args[0], 8);
 for (const [question, reply] of args[1]) {
-  content = question === "verdict" ? chooseVerdict(content, reply) : answerQuestion(content, question, reply);
+  if (question === "verdict") content = chooseVerdict(content, reply);
+  else content = answerQuestion(content, question, reply);
 }
 return [content.verdict, content.reject_code];
 """

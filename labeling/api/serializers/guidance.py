@@ -65,7 +65,7 @@ class ReadingInput(Input):
     )
 
 
-class ReadingSerializer(serializers.ModelSerializer[GuidelineReading]):
+class GuidelineReadingSerializer(serializers.ModelSerializer[GuidelineReading]):
     """That you have read a version of the guidelines."""
 
     last_ruling = serializers.IntegerField(source="last_ruling_id", allow_null=True)

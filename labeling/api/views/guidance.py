@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from labeling import access
 from labeling.access import Capability
 from labeling.api.serializers.guidance import (
+    GuidelineReadingSerializer,
     GuidelineSerializer,
     NewGuidelineSerializer,
     ReadingInput,
-    ReadingSerializer,
     RulingInput,
     RulingQuery,
     RulingSerializer,
@@ -69,7 +69,7 @@ class ReadingView(ApiView):
     tag = "guidelines"
     scopes = {"POST": (Scope.ANNOTATE,)}
 
-    @extend_schema(request=ReadingInput, responses=ReadingSerializer)
+    @extend_schema(request=ReadingInput, responses=GuidelineReadingSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Note that you have read the guidelines and the rulings; twice is once.
 
@@ -78,7 +78,7 @@ class ReadingView(ApiView):
         project = access.get_project(self.user, slug)
         data = self.read(ReadingInput)
         reading = guidance.note_reading(project=project, person=self.user, seen=Edition(**data))
-        return Response(ReadingSerializer(reading).data)
+        return Response(GuidelineReadingSerializer(reading).data)
 
 
 class RulingsBaseView(ApiView):

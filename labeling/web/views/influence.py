@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from labeling.access import Capability, get_project
+from labeling.content import OverrideReason
 from labeling.selectors.influence import build_influence, list_proposed_steps
 from labeling.web.downloads import stream_csv
 from labeling.web.errors import page
@@ -31,7 +32,7 @@ def proposals(request: AuthedRequest, slug: str) -> HttpResponse:
     reason = request.GET.get("reason", "")
     report = build_influence(project, include_simulated=not people_only)
     steps = None
-    if reason in OVERRIDE_REASONS:
+    if reason in set(OverrideReason):
         found = list_proposed_steps(project, include_simulated=not people_only)
         steps = paginate(request, [row for row in found if row.reason == reason], size=PAGE_SIZE)
     return render(
@@ -50,11 +51,11 @@ def proposals(request: AuthedRequest, slug: str) -> HttpResponse:
                 ),
             ],
             "reasons": [
-                (code, OVERRIDE_REASONS.get(code, code), count)
+                (code, OVERRIDE_REASONS[OverrideReason(code)], count)
                 for code, count in report.reasons.items()
             ],
             "reason": reason,
-            "reason_words": OVERRIDE_REASONS.get(reason, ""),
+            "reason_words": "" if steps is None else OVERRIDE_REASONS[OverrideReason(reason)],
             "steps": steps,
         },
     )

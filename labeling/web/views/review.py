@@ -30,6 +30,7 @@ from labeling.services.assignments import (
     save_draft,
     skip,
 )
+from labeling.services.screening import NotScreened
 from labeling.web.ahead import digest_page, look_ahead, pick_values
 from labeling.web.content_forms import (
     find_gaps_in,
@@ -68,7 +69,10 @@ def work(request: AuthedRequest, slug: str) -> HttpResponse:
     """The way into a queue: a POST takes the next item; a GET says what waits."""
     project = get_project(request.user, slug, Capability.ANNOTATE)
     if request.method == "POST":
-        assignment = attempt(request, lambda: claim_next(user=request.user, project=project))
+        try:
+            assignment = attempt(request, lambda: claim_next(user=request.user, project=project))
+        except NotScreened:
+            return redirect("labeling:training", slug=slug)
         if assignment is not None:
             return redirect("labeling:assignment", pk=assignment.pk)
         return redirect("labeling:work", slug=slug)
@@ -243,7 +247,10 @@ def _answer_form(request: AuthedRequest, held: Assignment) -> HttpResponse:
 
 def _go_on(request: AuthedRequest, project: Project) -> HttpResponse:
     """After a plain form's submission: the next item at once, or the queue's page."""
-    following = claim_next(user=request.user, project=project)
+    try:
+        following = claim_next(user=request.user, project=project)
+    except NotScreened:
+        following = None
     if following is None:
         return redirect("labeling:work", slug=project.slug)
     return redirect("labeling:assignment", pk=following.pk)

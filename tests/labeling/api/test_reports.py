@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from labeling.models import ReviewItem, SourceReport
@@ -26,7 +28,7 @@ def report(item, bob) -> SourceReport:
         assignment=held,
         lease_token=held.lease_token,
         data=verdict("reject", note="7 is not even.", **WRONG),
-        idempotency_key=new_key(),
+        idempotency_key=uuid.UUID(new_key()),
     )
     note_verdict(revision)
     return SourceReport.objects.get()

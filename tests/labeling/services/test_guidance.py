@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from labeling.alignment import TextSegment
 from labeling.models import AuditEvent, GuidelineReading, Project, Ruling, User
 from labeling.selectors.guidance import (
     Edition,
@@ -330,7 +331,13 @@ def test_everything_is_in_the_readers_language(project: Project, alice: User) ->
 
 
 def test_a_ruling_in_chinese_alone_says_so_to_others(project: Project, alice: User) -> None:
-    make_ruling(project=project, by=alice, **CHINESE, translations={"zh-hans": CHINESE})
+    make_ruling(
+        project=project,
+        by=alice,
+        question=CHINESE["question"],
+        answer=CHINESE["answer"],
+        translations={"zh-hans": CHINESE},
+    )
     [view] = get_guidance(project, alice).rulings
     assert (view.question, view.language, view.is_fallback) == (
         CHINESE["question"],
@@ -388,6 +395,7 @@ def test_only_what_changed_is_shown(project: Project, alice: User, bob: User) ->
     assert changes.text is not None
     edited, gone, added = changes.text.blocks
     assert [block.is_after_gap for block in (edited, gone, added)] == [True, True, False]
-    assert "".join(segment.text for segment in edited.diff.modified) == "Second new one."
+    words = [one.text for one in edited.diff.modified if isinstance(one, TextSegment)]
+    assert "".join(words) == "Second new one."
     assert gone.diff.modified == ()
     assert added.diff.original == ()

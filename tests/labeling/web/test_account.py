@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -117,7 +118,7 @@ def test_an_action_that_is_none_shows_the_page(mei: User):
 
 def test_a_language_chosen_in_the_menu_leads_back_to_the_page(mei: User):
     form = {"action": "language", "language": "zh-hans"}
-    client = sign_in(mei)
+    client: Any = sign_in(mei)
     here = "http://testserver/comments/?state=all"
     assert client.post(URL, form, headers={"referer": here}).url == "/comments/?state=all"
     elsewhere = "https://evil.example/comments/"

@@ -146,7 +146,7 @@ def test_without_script_everything_is_a_form(window, item, bob, alice):
 @pytest.fixture
 def desk(window, item, bob) -> Page:
     """Bob at the item that he holds; his keys act."""
-    page = window(bob)
+    page: Page = window(bob)
     held = item.assignments.get(annotator=bob)
     page.goto(f"/assignments/{held.pk}/")
     await_item(page)
@@ -169,6 +169,8 @@ def test_a_comment_on_a_step_by_key_alone(desk, item, bob):
     desk.locator(".thread", has_text="is this rounded?").wait_for()
     [said] = Comment.objects.all()
     assert (said.item, said.author, said.position) == (item, bob, 1)
+    # The next one is about the step too, unless one says otherwise.
+    assert desk.get_by_label("About").input_value() == "1"
     desk.keyboard.press("Escape")
     expect(desk.locator("#comments-panel")).to_be_hidden()
     expect(desk.locator("#step-2")).to_be_focused()
@@ -245,6 +247,34 @@ def test_an_answer_that_was_lost_on_its_way_counts_once(desk):
     desk.get_by_role("button", name="Send", exact=True).click()
     expect(find_words(desk)).to_have_value("")
     assert Comment.objects.count() == 1
+
+
+def test_what_is_written_while_it_is_sent_is_not_lost(desk):
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    find_words(desk).fill("One")
+
+    def answer_late(route: Any) -> None:
+        response = route.fetch()
+        find_words(desk).press_sequentially(" and more")
+        route.fulfill(response=response)
+
+    desk.route("**/comments/?fragment=panel", answer_late, times=1)
+    desk.keyboard.press("Control+Enter")
+    desk.locator(".thread", has_text="One").wait_for()
+    expect(find_words(desk)).to_have_value("One and more")
+    expect(find_words(desk)).to_be_focused()
+    assert Comment.objects.get().text == "One"
+
+
+def test_a_refused_comment_has_the_cursor_again(desk):
+    desk.keyboard.press("c")
+    find_words(desk).wait_for()
+    find_words(desk).fill("   ")
+    desk.keyboard.press("Control+Enter")
+    desk.locator("[data-refusal]").get_by_role("alert").wait_for()
+    expect(find_words(desk)).to_be_focused()
+    assert not Comment.objects.exists()
 
 
 def test_a_panel_that_cannot_be_loaded_keeps_what_was_typed(desk):

@@ -327,21 +327,21 @@ def test_a_blind_page_tells_nothing(as_bob: Client, confirming: Project) -> None
 # --- The form's fields as a document ------------------------------------------------------------
 
 
-def read(n_steps: int = 3, **fields: str) -> dict[str, Any]:
+def read(fields: dict[str, str], n_steps: int = 3) -> dict[str, Any]:
     data = QueryDict(mutable=True)
     data.update(fields)
     return read_rating_form(data, n_steps=n_steps)
 
 
 def test_filling_the_rest_ends_at_the_first_error() -> None:
-    content = read(stops="1", rest="1", **ratings("", "-1"))
+    content = read({"stops": "1", "rest": "1", **ratings("", "-1")})
     assert [step["position"] for step in content["steps"]] == [0, 1]
     assert (content["bulk"], content["outcome"]) == ([0], "first_error")
 
 
 def test_a_contribution_can_be_what_differs() -> None:
     fields = {**ratings("1"), **proposed("1"), "contribution-0": "redundant", "override-0": "other"}
-    assert read(**fields)["overrides"] == [{"position": 0, "reason": "other"}]
+    assert read(fields)["overrides"] == [{"position": 0, "reason": "other"}]
 
 
 @pytest.mark.parametrize(
@@ -353,6 +353,6 @@ def test_a_contribution_can_be_what_differs() -> None:
     ],
 )
 def test_fields_of_no_step_say_nothing(fields: dict[str, str]) -> None:
-    content = read(**fields)
+    content = read(fields)
     assert "overrides" not in content
     assert "bulk" not in content

@@ -121,7 +121,7 @@ def list_pages(client: Client, held: Assignment) -> Iterator[tuple[str, Any]]:
     """Every address that has to do with the item, by GET and by POST, as its reviewer asks."""
     solution = held.item.solution_id
     runs = JobItem.objects.filter(solution=solution)
-    own = {"args": [held.pk]}
+    own: dict[str, Any] = {"args": [held.pk]}
     gets = [
         reverse("labeling:assignment", **own),
         reverse("labeling:ahead", **own),

@@ -139,7 +139,7 @@ def test_too_many_say_when_to_come_back(lead: Client, url: str):
     ("fields", "status"),
     [({"text": ""}, 400), ({"position": "9"}, 400), ({"position": "x"}, 400)],
 )
-def test_what_cannot_be_asked(fields: dict[str, str], status: int, lead: Client, url: str):
+def test_what_cannot_be_asked(fields: dict[str, Any], status: int, lead: Client, url: str):
     assert ask(lead, url, **fields).status_code == status
     assert ask(lead, url, fragment=True, **fields).status_code == status
     assert not EqualityCheck.objects.exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.test import Client
@@ -225,7 +225,7 @@ def test_nobody_has_rated_yet(lead: Client, list_url: str):
 def test_as_a_table(lead: Client, item: JobItem, mei: User):
     add_rating(item, mei, value="wrong", note="=1+1")
     answer = lead.get(reverse("modeljobs:job-rationales-csv", args=[item.job_id]))
-    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    lines = b"".join(cast(Any, answer).streaming_content).decode("utf-8-sig").splitlines()
     assert lines[0].startswith("id,item,solution,step,sample,person,value,note")
     # No cell is a formula to a spreadsheet.
     assert "Mei Lin,wrong,'=1+1" in lines[1]

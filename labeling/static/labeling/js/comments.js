@@ -79,7 +79,7 @@ async function open(panel, fetch) {
     if (!ok) throw new Error("refused");
     const from = place.contains(document.activeElement) ? document.activeElement : null;
     restoreForms(fresh);
-    chooseStep(panel, fresh);
+    chooseStep(fresh, panel.dataset.about);
     takeEarlyWords(place, fresh);
     place.replaceChildren(fresh);
     if (from?.matches("textarea")) beginToWrite(panel, from.id);
@@ -93,7 +93,7 @@ async function open(panel, fetch) {
 /** The cursor goes to the end of the words; before the form is there, to what stands in for it. */
 function beginToWrite(panel, id = "") {
   const place = panel.querySelector("[data-comments-place]");
-  chooseStep(panel, place);
+  chooseStep(place, panel.dataset.about);
   const words =
     (id && place.querySelector(`textarea#${CSS.escape(id)}`)) ||
     place.querySelector("[data-comment-words], [data-comments-early]");
@@ -115,21 +115,27 @@ async function send(panel, form, submitter, fetch) {
   if (form.dataset.sending) return;
   form.dataset.sending = "yes";
   const body = new URLSearchParams(new FormData(form, submitter));
+  const words = findWords(form);
+  const written = words?.value;
   try {
     const { ok, fresh } = await ask(`${panel.dataset.comments}?fragment=panel`, body, fetch);
     const sent = panel.dataset.sent;
+    // Somebody may have written on while it was on its way: that is another comment.
+    const isOver = ok && words?.value === written;
     if (ok) forget(form);
     restoreForms(fresh);
     // What is being written elsewhere in the panel outlives the exchange.
-    carryWords(panel, fresh, form);
+    carryWords(panel, fresh, isOver ? form : null);
+    chooseStep(fresh);
     panel.replaceWith(fresh);
     if (ok) announce(sent);
     const next = fresh.dataset.done ? fresh.querySelector(`#comment-${fresh.dataset.done}`) : null;
     const refusal = fresh.querySelector("[data-refusal] [role=alert]");
     (next ?? refusal)?.scrollIntoView({ block: "nearest" });
-    // A refused form has the cursor again, in the field with what was written.
-    const again = refusal ? fresh.querySelector(`#${CSS.escape(findWords(form)?.id ?? "")}`) : null;
-    (next ?? again)?.focus({ preventScroll: true });
+    // The cursor stays where somebody writes, or has to write again.
+    const again = words && !isOver ? fresh.querySelector(`#${CSS.escape(words.id)}`) : null;
+    if (ok && again) keepForm(again.form);
+    (again ?? next)?.focus({ preventScroll: true });
     await renderMath(fresh);
   } catch {
     delete form.dataset.sending;
@@ -250,12 +256,12 @@ function carryWords(panel, fresh, sent) {
 }
 
 /** Beside one's work the comment is about the step one is at, until one chooses another. */
-function chooseStep(panel, place) {
+function chooseStep(place, about = "") {
   const choice = place.querySelector("[data-comment-position]");
   // What was begun about another step stays about that one.
   if (!choice || findWords(choice.form).value.trim()) return;
   const current = document.querySelector("[aria-current='step'][data-position]")?.dataset.position;
-  const wanted = panel.dataset.about || current;
+  const wanted = about || current;
   if (wanted !== undefined) setValue(choice, wanted);
 }
 

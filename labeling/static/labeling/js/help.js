@@ -29,7 +29,7 @@ export function keySign(key) {
 }
 
 export function showKeys(keyboard, dialog = document.getElementById("help")) {
-  if (keyboard.isOwn) showHints(keyboard);
+  showHints(keyboard);
   const place = dialog?.querySelector("[data-keys]");
   if (!place) return;
   const fill = () => {
@@ -47,15 +47,15 @@ export function showKeys(keyboard, dialog = document.getElementById("help")) {
   dialog.addEventListener("workbench:keys", fill);
 }
 
-/** The keys that stand beside buttons and words: those that act now, and none where none does. */
+/** The keys that stand beside buttons and words: those that act on this page now, and none where none does. */
 export function showHints(keyboard) {
   const [undo] = keyboard.keysFor("undo") ?? [];
   nameUndoKey(undo ? keySign(undo) : "");
   for (const node of document.querySelectorAll("[data-key]")) {
-    const keys = keyboard.keysFor(node.dataset.key);
-    if (!keys) continue;
-    node.hidden = keys.length === 0;
-    if (keys.length) node.textContent = keySign(keys[0]);
+    const [key] = keyboard.keysFor(node.dataset.key) ?? [];
+    const sign = key ? keySign(key) : "";
+    node.hidden = !sign;
+    if (sign && node.textContent !== sign) node.textContent = sign;
   }
 }
 

@@ -50,10 +50,9 @@ export function createKeyboard(
     throw new Error(`"${collision.key}" is both ${collision.one.id} and ${collision.other.id}.`);
   }
   const page = map === undefined || singleKeysOff === undefined ? readJson("page") : null;
-  const own = map ?? page?.keys ?? {};
   let resting = singleKeysOff ?? page?.single_keys === false;
   let quietUntil = 0;
-  const bindings = applyMap(defaults, own);
+  const bindings = applyMap(defaults, map ?? page?.keys ?? {});
   const byKey = new Map(bindings.flatMap((binding) => binding.keys.map((key) => [normalKey(key), binding])));
 
   const onKey = (event) => {
@@ -74,10 +73,6 @@ export function createKeyboard(
 
   const keyboard = {
     bindings,
-    /** Is anything other than everybody has it at first? */
-    get isOwn() {
-      return resting || Object.keys(own).length > 0;
-    },
     get singleKeysOff() {
       return resting;
     },

@@ -196,6 +196,7 @@ export function createVerdictDesk({ form, content, claim: given, view: wantedVie
   }
 
   const palette = createPalette(document.getElementById("types"), {
+    several: false,
     onChoose: (code) => change((now) => verdict.setErrorType(now, code, claim, count)),
   });
   const chooseType = () => {
