@@ -33,6 +33,7 @@ PURE = (
     "modeljobs/costs.py",
     "modeljobs/engines",
     "modeljobs/evaluation",
+    "modeljobs/given.py",
     "modeljobs/methods",
     "modeljobs/sandbox",
     "modeljobs/tiny",

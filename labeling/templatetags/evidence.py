@@ -9,8 +9,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from labeling import panels
+from labeling.evidence_places import find_item_equality
 from labeling.models import ReviewItem, Solution, User
-from labeling.web.evidence_places import find_item_equality
 
 register = template.Library()
 

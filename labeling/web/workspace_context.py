@@ -7,12 +7,12 @@ from typing import Any, Literal, TypedDict
 
 from django.urls import reverse
 
+from labeling.evidence_places import build_evidence_places
 from labeling.models import ReviewItem
 from labeling.preferences import pack_preferences
 from labeling.selectors.originals import describe_original
 from labeling.selectors.review import Workspace
 from labeling.services.assignments import count_submitted, count_waiting
-from labeling.web.evidence_places import build_evidence_places
 
 Kind = Literal["work", "revise", "training"]
 

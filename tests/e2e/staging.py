@@ -62,7 +62,9 @@ def give(name: str, task: str) -> dict[str, str]:
     add_member(project=project, user=user, role=Membership.Role.ANNOTATOR, by=None)
     # One that nobody has touched: what others do to it cannot matter.
     touched = Assignment.objects.filter(item=OuterRef("pk"))
-    item = ReviewItem.objects.filter(~Exists(touched), project=project, task=task).first()
+    untouched = ReviewItem.objects.filter(~Exists(touched), project=project, task=task)
+    # Another solution is asked other questions: see claims.py.
+    item = untouched.exclude(solution__injection__claimed_error_positions=[]).first()
     assert item is not None, f"no untouched item is left to {task}"
     held = claim_item(user=user, item=item)
     path = reverse("labeling:assignment", args=[held.pk])

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling.access import Capability, get_dispute, get_project
 from labeling.alignment import diff_text
+from labeling.evidence_places import build_solution_places
 from labeling.models import Dispute, ReviewItem
 from labeling.preferences import pack_preferences
 from labeling.selectors.disputes import (
@@ -27,7 +28,6 @@ from labeling.services.adjudications import decide, reopen
 from labeling.services.returning import send_back
 from labeling.web.content_forms import find_gaps_in, read_rating_form, read_verdict_form
 from labeling.web.errors import attempt, page
-from labeling.web.evidence_places import build_solution_places
 from labeling.web.nav import project_context
 from labeling.web.requests import AuthedRequest, paginate
 from workbench.errors import Conflict, InvalidInput, NotAllowed

@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling import panels
+from labeling.evidence_places import build_evidence_places, build_solution_places
 from labeling.models import Assignment, Exposure, Project, ReviewItem, User
 from labeling.selectors.review import get_workspace
 from labeling.services.assignments import claim_item
-from labeling.web.evidence_places import build_evidence_places, build_solution_places
 from modeljobs.models import JobItem
 from modeljobs.panels import equality_desk, step_evidence_panel
 from tests.labeling.factories import enqueue, make_solution
