@@ -160,4 +160,6 @@ def _find_reply_gaps(content: VerdictContent) -> list[Gap]:
     replies = (content.correct, content.different)
     if accepts and any(reply not in (None, Reply.YES) for reply in replies):
         gaps.append(Gap("verdict", "A solution is accepted when it is correct and really differs."))
+    if accepts and content.error_positions:
+        gaps.append(Gap("error_positions", "An accepted solution has no error step: unflag it."))
     return gaps

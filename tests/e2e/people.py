@@ -148,6 +148,13 @@ def open_claim(page: Page, *, first_error: int | None, key: str = "e") -> None:
     expect(page.locator("[data-claim]")).to_be_visible()
 
 
+def accept_claim(page: Page) -> None:
+    """Accept what is claimed; another solution is correct by the same key, and really differs."""
+    page.keyboard.press("1")
+    if page.locator("[data-asked]").count():
+        page.keyboard.press("1")
+
+
 def leaving(page: Page) -> Callable[[str], bool]:
     """True of an address that is not where the page is now."""
     here = page.url

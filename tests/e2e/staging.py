@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
         "rate": give_steps,
         "verifying": stage_verifying,
         "expire": expire,
+        "queue": give_queue,
         "count": count_revisions,
         "take_ahead": take_ahead,
     }
@@ -124,6 +125,26 @@ def expire(assignment: str) -> int:
     over = timezone.now() - timedelta(minutes=1)
     Assignment.objects.filter(pk=assignment).update(lease_expires_at=over)
     return expire_leases()
+
+
+def give_queue(name: str, n_items: str) -> dict[str, str]:
+    """Make the person and a project with so many items, and give them the first of them."""
+    from django.urls import reverse
+
+    from labeling.models import Membership, User
+    from labeling.services.assignments import claim_next
+    from labeling.services.members import add_member
+    from tests.labeling.factories import make_items, make_project
+
+    project = make_project(User.objects.get(username="admin"), name)
+    items = make_items(project, int(n_items))
+    user = User.objects.create_user(name, password=name)
+    add_member(project=project, user=user, role=Membership.Role.ANNOTATOR, by=None)
+    held = claim_next(user=user, project=project)
+    assert held is not None
+    path = reverse("labeling:assignment", args=[held.pk])
+    steps = str(items[0].solution.n_steps)
+    return {"path": path, "assignment": str(held.pk), "steps": steps}
 
 
 def take_ahead(assignment: str) -> int:

@@ -31,6 +31,7 @@ from tests.e2e.people import (
     LIVE_MS,
     Office,
     Person,
+    accept_claim,
     await_item,
     begin,
     import_file,
@@ -205,10 +206,6 @@ def refuse_to_leak(page: Page, row: Row) -> None:
         assert phrase not in source
 
 
-def accept(page: Page) -> None:
-    page.keyboard.press("1")
-
-
 def reject(page: Page) -> None:
     """Not an error, says this person."""
     page.keyboard.press("3")
@@ -250,12 +247,12 @@ def verify(person: Person, slug: str, rows: list[Row], verdicts: dict[str, Verdi
             expect(page.locator("[data-fact=reason]")).not_to_be_empty()
         if "$" in "".join(row.raw["modified_process"]):
             expect(page.locator(".forks math").first).to_be_attached()
-        verdicts.get(row.name, accept)(page)
+        verdicts.get(row.name, accept_claim)(page)
         submit_item(page)
     for _number in range(FROM_JOB):
         open_claim(page, first_error=1)
         expect(page.locator("[data-scripted]")).to_be_visible()
-        accept(page)
+        accept_claim(page)
         submit_item(page)
 
 

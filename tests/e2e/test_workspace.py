@@ -19,6 +19,7 @@ from tests.e2e.conftest import Demo
 from tests.e2e.people import (
     Office,
     Person,
+    accept_claim,
     await_item,
     find_item,
     leaving,
@@ -28,7 +29,7 @@ from tests.e2e.people import (
 from tests.e2e.system import stage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -73,9 +74,9 @@ def office(browser: Browser, demo: Demo) -> Iterator[Office]:
 def give(office: Office, demo: Demo) -> Callable[..., Held]:
     """Give an item to a new person, who is signed in."""
 
-    def give(task: str, **options: Any) -> Held:
+    def give(task: str, *, action: str = "give", **options: Any) -> Held:
         name = f"reviewer-{next(NUMBERS)}"
-        given = stage(demo.system, "give", name, task)
+        given = stage(demo.system, action, name, task)
         person = office.seat(name, **options)
         sign_in(person.page, demo.system.url, name, name)
         return Held(person, given["path"], given["assignment"], int(given["steps"]))
@@ -142,7 +143,7 @@ def test_a_shift_by_key_alone_sends_one_request_an_item(give, demo):
     for _item in range(3):
         if page.locator("[data-sealed]").count():
             open_claim(page, first_error=None)
-            page.keyboard.press("1")
+            accept_claim(page)
         else:
             for _step in range(page.locator(".step[data-position]").count()):
                 page.keyboard.press("1")
@@ -171,18 +172,25 @@ def open_and_look_ahead(held: Held) -> Page:
     return page
 
 
-def rate_and_submit(page: Page, steps: int) -> Any:
+def rate_and_submit(page: Page, steps: int) -> dict[str, Any]:
     """Rate all steps as correct and submit; what the server answered."""
+    said: dict[str, Any] = {}
+
+    def read(route: Route) -> None:
+        answer = route.fetch()
+        said.update(answer.json())
+        route.fulfill(response=answer)
+
+    page.route("**/submit/**", read)
     for _step in range(steps):
         page.keyboard.press("1")
-    with page.expect_response("**/submit/**") as answer, page.expect_navigation(url=leaving(page)):
-        page.keyboard.press("Enter")
-    await_item(page)
-    return answer.value.json()
+    submit_item(page)
+    page.unroute("**/submit/**")
+    return said
 
 
 def test_the_next_item_is_ready_and_is_the_very_page(give, demo):
-    held = give("rate_steps")
+    held = give("3", action="queue")
     page = open_and_look_ahead(held)
     said = rate_and_submit(page, held.steps)
     assert said["page"] is None
@@ -195,29 +203,30 @@ def test_the_next_item_is_ready_and_is_the_very_page(give, demo):
 
 
 def test_an_item_that_was_ready_is_saved_and_submitted_like_any_other(give, demo):
-    held = give("rate_steps")
+    held = give("3", action="queue")
     page = open_and_look_ahead(held)
     rate_and_submit(page, held.steps)
     following = find_item(page)
-    if page.locator("[data-sealed]").count():
-        open_claim(page, first_error=None)
-        page.keyboard.press("1")
-    else:
-        for _step in range(page.locator(".step[data-position]").count()):
-            page.keyboard.press("1")
+    page.keyboard.press("3")
     expect_saved(page)
+    page.reload()
+    await_item(page)
+    expect_rating(page, 0, -1)
+    for _step in range(held.steps - 1):
+        page.keyboard.press("1")
     submit_item(page)
     assert stage(demo.system, "count", str(following)) == 1
 
 
 def test_another_item_is_shown_where_the_one_that_was_ready_is_taken(give, demo):
-    """Somebody else was faster: what they got is in nobody's way."""
-    held = give("rate_steps")
+    """Others were faster: what they got is nobody else's."""
+    held = give("3", action="queue")
     page = open_and_look_ahead(held)
     stage(demo.system, "take_ahead", held.assignment)
     said = rate_and_submit(page, held.steps)
     assert "values" not in said
     assert said["page"]
+    assert stage(demo.system, "count", str(find_item(page))) == 0
 
 
 def test_a_submission_with_gaps_goes_to_the_first_of_them(give, demo):

@@ -28,7 +28,16 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"
 SPRITE = "/static/labeling/icons/sprite.svg"
 BLANK = f"<!doctype html><html lang='en' data-sprite='{SPRITE}'><title>t</title><body>"
 
+# A machine that runs everything at once may be slow; what never comes still fails.
+PATIENCE_MS = 20_000
+
 Answer = tuple[int, Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
 
 
 class Site:

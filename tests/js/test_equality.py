@@ -204,6 +204,31 @@ def test_without_a_server_it_says_so(run: Callable[..., Any]) -> None:
     assert run(body) == "No server"
 
 
+def test_what_was_asked_before_never_replaces_what_came_since(run: Callable[..., Any]) -> None:
+    body = (
+        DESK
+        + """
+    let release;
+    const late = new Promise((resolve) => { release = resolve; });
+    const fetch = async (url, options) => {
+      if (options.method === "GET") await late;
+      return new Response(options.method === "GET" ? settled("Old") : settled("New"));
+    };
+    startEquality({ signal: life.signal, fetch });
+    q("place").open = true;
+    await new Promise((resolve) => setTimeout(resolve));
+    q("text").value = "1=1";
+    q("ask").click();
+    await until(() => q("answers").textContent.includes("New"));
+    release();
+    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    return q("answers").textContent;
+    """
+    )
+    assert run(body) == "New"
+
+
 def test_started_twice_it_asks_once(run: Callable[..., Any]) -> None:
     body = (
         DESK

@@ -106,6 +106,24 @@ def test_a_refusal_can_be_tried_again_and_is_no_opening(run: Callable[..., Any])
     assert run(body) == [0, [0]]
 
 
+def test_what_one_has_just_judged_is_asked_for_once_more(run: Callable[..., Any]) -> None:
+    """The judgement may be on its way to the server still."""
+    body = (
+        DESK
+        + """
+    const radio = document.createElement("input");
+    radio.type = "radio";
+    radio.checked = true;
+    row(0).append(radio);
+    said.push([409, "<p role=alert data-refusal>Not yet.</p>"], [200, "<p>Found</p>"]);
+    details(0).open = true;
+    await until(() => details(0).textContent.includes("Found"));
+    return asked.length;
+    """
+    )
+    assert run(body) == 2
+
+
 def test_without_a_position_it_is_read_and_nothing_is_logged(run: Callable[..., Any]) -> None:
     body = (
         DESK

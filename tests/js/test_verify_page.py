@@ -109,6 +109,16 @@ def test_the_first_judgement_stays(show: Show, saving: Site) -> None:
     assert len(saving.bodies(REVEAL)) == 1
 
 
+def test_a_claim_that_was_never_sealed_has_no_first_judgement(show: Show, saving: Site) -> None:
+    context = verify_context(is_sealed=False)
+    context["blind_first_error"] = {"unknown": "the claim was shown from the start"}
+    page = show(TEMPLATE, context)
+    assert page.text_content("[data-blind]") == ""
+    context["blind_first_error"] = {"unknown": "cannot tell"}
+    page = show(TEMPLATE, context)
+    assert page.text_content("[data-blind]") == "first judgement: cannot tell"
+
+
 def test_no_verdict_before_the_judgement(show: Show, saving: Site) -> None:
     page = show(TEMPLATE, verify_context())
     press(page, "1", "]", "Enter")

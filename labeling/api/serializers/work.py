@@ -179,11 +179,27 @@ class ClaimSerializer(serializers.Serializer[object]):
     producer = serializers.CharField()
 
 
+class SourceReportStateSerializer(serializers.Serializer[object]):
+    """What became of a report that an original is wrong."""
+
+    state = serializers.CharField()
+    reason = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class AboutOriginalSerializer(serializers.Serializer[object]):
+    """What is known of the original of an injection."""
+
+    report = SourceReportStateSerializer(allow_null=True)
+    n_others = serializers.IntegerField(help_text="Other items made from the same original.")
+
+
 class RevealedSerializer(serializers.Serializer[object]):
     """The claim, and the judgement that counts: the first one made."""
 
     claim = ClaimSerializer()
     blind_first_error = serializers.JSONField()
+    original = AboutOriginalSerializer(allow_null=True)
 
 
 class AssignmentSerializer(serializers.ModelSerializer[Assignment]):

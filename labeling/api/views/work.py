@@ -28,6 +28,7 @@ from labeling.api.serializers.work import (
 )
 from labeling.content import pack_first_error
 from labeling.models import Assignment, Injection
+from labeling.selectors.originals import describe_original
 from labeling.selectors.review import build_claim, get_workspace
 from labeling.services import assignments
 from labeling.services.annotations import reveal_claim, submit
@@ -160,6 +161,9 @@ class RevealView(WorkView):
         shown = {
             "claim": build_claim(injection, assignment.project.taxonomy),
             "blind_first_error": pack_first_error(judged),
+            "original": describe_original(
+                assignment.item.solution_id, beside_item=assignment.item_id
+            ),
         }
         return Response(RevealedSerializer(shown).data)
 

@@ -9,6 +9,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils.translation import override
 
 from labeling.models import Assignment, Project, ReviewItem, User
 from labeling.selectors.comments import count_open
@@ -46,7 +47,8 @@ def test_the_way_of_use_is_named(kind, word, db):
     request.user = User(username="mei")
     way = {"kind": kind}
     template = "components/_workspace_topbar.html"
-    bar = check_html(render_to_string(template, {**BAR, "way": way}, request))
+    with override("en"):
+        bar = check_html(render_to_string(template, {**BAR, "way": way}, request))
     assert word in bar
     assert ("Training" in bar) is (kind == "training")
     # An item of the training set has nobody to talk to.

@@ -17,14 +17,18 @@ import { announce } from "./toast.js";
 
 const EVERY_MS = 1_000;
 const FORMULA = ".tex, .tex-broken";
+const CONFLICT = 409;
+// By then a draft has been saved.
+const SAVED_BY_MS = 1_000;
 
 // The place of the item that is shown.
 let desk = null;
 
 export function startEquality({ signal, position = findStep, fetch = globalThis.fetch } = {}) {
   const root = document.querySelector("[data-equality]");
-  desk = root && { root, signal, position, fetch, following: false };
   // A page may start it twice: by its own script and by that of the evidence.
+  if (root && desk?.root === root) return;
+  desk = root && { root, signal, position, fetch, asked: false, following: false };
   if (!root || root.dataset.equalityStarted) return;
   root.dataset.equalityStarted = "yes";
   const mine = desk;
@@ -82,12 +86,14 @@ function keepSelection(mine, field) {
 
 /** Asks, or with null only for what was asked before. */
 async function send(mine, text) {
-  if (text === null && mine.sending) return;
-  mine.sending = true;
+  if (text === null && mine.asked) return;
+  mine.asked ||= text !== null;
   const refusal = mine.root.querySelector("[data-equality-refusal]");
   refusal.replaceChildren();
   try {
     const { ok, nodes } = await exchange(mine, text);
+    // What was asked before is older than what was asked meanwhile.
+    if (text === null && mine.asked) return;
     if (!ok) {
       refusal.replaceChildren(...nodes);
       return;
@@ -98,29 +104,38 @@ async function send(mine, text) {
     follow(mine);
   } catch {
     if (text !== null) refusal.replaceChildren(sentence(mine.root.dataset.failed));
-  } finally {
-    mine.sending = false;
   }
 }
 
 async function exchange({ root, position, fetch }, text) {
   const at = position();
   const body = new URLSearchParams(text === null ? {} : { text, ...(at === null ? {} : { position: at }) });
-  const response = await fetch(`${root.dataset.equality}?fragment=list`, {
-    method: text === null ? "GET" : "POST",
-    credentials: "same-origin",
-    headers: {
-      Accept: "text/html",
-      "X-Requested-With": "fetch",
-      "X-CSRFToken": document.querySelector('meta[name="csrf-token"]')?.content ?? "",
-    },
-    body: text === null ? undefined : body,
-  });
+  const attempt = () =>
+    fetch(`${root.dataset.equality}?fragment=list`, {
+      method: text === null ? "GET" : "POST",
+      credentials: "same-origin",
+      headers: {
+        Accept: "text/html",
+        "X-Requested-With": "fetch",
+        "X-CSRFToken": document.querySelector('meta[name="csrf-token"]')?.content ?? "",
+      },
+      body: text === null ? undefined : body,
+    });
+  const response = await askOnceSaved(attempt);
   if (response.redirected) throw new Error("signed out");
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (!page.querySelector(response.ok ? "[data-equalities]" : "[data-refusal]")) throw new Error(`${response.status}`);
   const nodes = [...page.body.childNodes].map((node) => document.importNode(node, true));
   return { ok: response.ok, nodes };
+}
+
+/** What opens with one's own judgement is asked for once more, where that has only just been made. */
+export async function askOnceSaved(attempt) {
+  const response = await attempt();
+  const isJudged = document.querySelector("#main [aria-current='step'] :checked") !== null;
+  if (response.status !== CONFLICT || !isJudged) return response;
+  await new Promise((resolve) => setTimeout(resolve, SAVED_BY_MS));
+  return attempt();
 }
 
 /** Asks again until all is answered, and says the newest answer. Ends with the item. */

@@ -19,7 +19,7 @@
  *  A page may hold this module twice, on its own and in a bundle: what is under way is noted in the page.
  */
 
-import { startEquality } from "./equality.js";
+import { askOnceSaved, startEquality } from "./equality.js";
 import { startLive } from "./live.js";
 import { renderMath } from "./math-loader.js";
 import { announce } from "./toast.js";
@@ -149,16 +149,18 @@ async function rate(box, fetch) {
 
 /** What the server answered, as nodes; `ok` is false where they are a refusal. Anything else is an error. */
 async function ask(url, form, fetch) {
-  const response = await fetch(url, {
-    method: form ? "POST" : "GET",
-    credentials: "same-origin",
-    headers: {
-      Accept: "text/html",
-      "X-Requested-With": "fetch",
-      ...(form ? { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]')?.content ?? "" } : {}),
-    },
-    body: form ? new URLSearchParams(form) : undefined,
-  });
+  const attempt = () =>
+    fetch(url, {
+      method: form ? "POST" : "GET",
+      credentials: "same-origin",
+      headers: {
+        Accept: "text/html",
+        "X-Requested-With": "fetch",
+        ...(form ? { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]')?.content ?? "" } : {}),
+      },
+      body: form ? new URLSearchParams(form) : undefined,
+    });
+  const response = await askOnceSaved(attempt);
   if (response.redirected) throw new Error("signed out");
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (!response.ok && !page.querySelector("[data-refusal]")) throw new Error(`${response.status}`);

@@ -36,6 +36,7 @@ const BOXED_WORDS = /\\boxed\{([^{}$\\]*[A-Za-z]{2,} [A-Za-z]{2,}[^{}$\\]*)\}/g;
 
 const originals = new WeakMap();
 // Rendered before they had a place, and not measured yet; with what they were written as.
+const serializer = new XMLSerializer();
 const ahead = new WeakMap();
 let raw = false;
 let observer = null;
@@ -75,13 +76,18 @@ export function renderAhead(root, signal) {
     const end = performance.now() + SLICE_MS;
     while (waiting.length && !signal.aborted && performance.now() < end) {
       const element = waiting.shift();
-      const source = element.innerHTML;
+      const source = markupOf(element);
       write(element);
       ahead.set(element, source);
     }
     if (waiting.length && !signal.aborted) whenIdle(go, {});
   };
   whenIdle(go, {});
+}
+
+/** What stands in an element: two say the same where this is the same. It is compared, and never read as HTML. */
+function markupOf(element) {
+  return [...element.childNodes].map((node) => serializer.serializeToString(node)).join("");
 }
 
 /** Takes over what was rendered of the same texts in another page: what differs between the two was elsewhere. */
@@ -91,7 +97,7 @@ export function borrowMath(from, to) {
     if (ahead.has(element)) rendered.set(element.dataset.math + ahead.get(element), element);
   }
   for (const element of to.querySelectorAll("[data-math]")) {
-    const source = element.innerHTML;
+    const source = markupOf(element);
     const same = rendered.get(element.dataset.math + source);
     // Each is given away once.
     if (!same?.hasChildNodes()) continue;

@@ -27,6 +27,8 @@ const MISSING_WORDS = {
   flagged: "needUnflagged",
 };
 
+// As it is on record (labeling/services/annotations.py).
+const CANNOT_TELL = "cannot tell";
 const REPORT_WORDS = { open: "reportOpen", confirmed: "reportConfirmed", dismissed: "reportDismissed" };
 
 export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }) {
@@ -204,7 +206,7 @@ export function createVerifyView({ form, count, typeNames, onFix, onRemoveEdit }
       const blind = content.blind_first_error;
       setText(
         form.querySelector("[data-blind]"),
-        blind ? t("firstJudgement", { judgement: judgementWords(blind) }) : "",
+        blind && wasAsked(blind) ? t("firstJudgement", { judgement: judgementWords(blind) }) : "",
       );
     },
     missingWords: (missing) => t(MISSING_WORDS[missing[0]]),
@@ -254,6 +256,11 @@ export function keepStill(row, change) {
   change();
   scroller.scrollTop += row.getBoundingClientRect().top - before;
   scroller.style.overflowAnchor = "";
+}
+
+/** One who cannot tell was asked; one to whom the claim was shown from the start was not. */
+function wasAsked(judgement) {
+  return (judgement.unknown ?? CANNOT_TELL) === CANNOT_TELL;
 }
 
 function judgementWords(judgement) {
