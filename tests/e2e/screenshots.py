@@ -1,7 +1,8 @@
 """python -m tests.e2e.screenshots [NAME…]: a picture of every page, in ./screenshots/.
 
 Starts the system with the demo project in a temporary folder. Each page is taken light and dark,
-1440 and 390 pixels wide; with names, only those pages.
+1440 and 390 pixels wide; with names, only those pages. `--readme` makes the README's four again, in
+docs/images/: as large as a window, light.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.e2e.tour import PUBLIC
 from tests.servers import find_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 FOLDER = ROOT / "screenshots"
 WIDTHS = {1440: 900, 390: 844}
@@ -33,10 +34,20 @@ RENDERED = """() =>
 """
 SETTLED = "document.fonts.ready.then(() => new Promise(requestAnimationFrame))"
 TALLEST = 12_000
+README_FOLDER = ROOT / "docs" / "images"
+README_PAGES = {
+    "rate": "rate",
+    "verify-open": "verify",
+    "dispute-rating": "adjudicate",
+    "agreement": "agreement",
+}
+README_SIZE: ViewportSize = {"width": 1440, "height": 900}
 
 
-def main(names: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Take the pictures; 2 where there is no browser or no such page."""
+    for_readme = "--readme" in arguments
+    names = [name for name in arguments if name != "--readme"]
     chromium = find_chromium()
     if chromium is None:
         print("There is no Chromium; WORKBENCH_TEST_CHROMIUM may name one.", file=sys.stderr)
@@ -55,10 +66,31 @@ def main(names: Sequence[str]) -> int:
                 browser = playwright.chromium.launch(
                     executable_path=chromium, headless=True, args=CHROMIUM_FLAGS
                 )
-                count = take_all(browser, system, pages, frozenset(names))
+                if for_readme:
+                    count = take_for_readme(browser, system, pages)
+                else:
+                    count = take_all(browser, system, pages, frozenset(names))
                 browser.close()
-    print(f"{count} pictures are in {FOLDER.relative_to(ROOT)}/.")
+    folder_name = (README_FOLDER if for_readme else FOLDER).relative_to(ROOT)
+    print(f"{count} pictures are in {folder_name}/.")
     return 0
+
+
+def take_for_readme(browser: Browser, system: System, pages: dict[str, str]) -> int:
+    """The four that the README shows, as they stand in a window; how many."""
+    README_FOLDER.mkdir(exist_ok=True)
+    context = browser.new_context(
+        base_url=system.url, viewport=README_SIZE, color_scheme="light", locale="en-GB"
+    )
+    page = context.new_page()
+    sign_in(page, system.url, ADMIN, system.password)
+    for name, target in README_PAGES.items():
+        page.goto(pages[name])
+        page.wait_for_load_state("networkidle")
+        page.evaluate(SETTLED)
+        page.screenshot(path=README_FOLDER / f"{target}.png", animations="disabled")
+    context.close()
+    return len(README_PAGES)
 
 
 def take_all(browser: Browser, system: System, pages: dict[str, str], names: frozenset[str]) -> int:
