@@ -116,13 +116,17 @@ class Workspace:
     @property
     def has_machine_words(self) -> bool:
         """Did a machine say anything of this solution? Asked where that is sealed, not always."""
-        return Suggestion.objects.filter(solution=self.solution).exists()
+        return _suggestion_of.first(solution=self.solution.pk) is not None
 
 
 # What every page of work asks.
 _ID = BigIntegerField()
 _draft_of = Prepared(
     lambda item, person: Draft.objects.filter(item=item, annotator=person), item=_ID, person=_ID
+)
+_suggestion_of = Prepared(
+    lambda solution: Suggestion.objects.filter(solution=solution).values_list("pk")[:1],
+    solution=_ID,
 )
 _steps_of = Prepared(
     lambda solution: (

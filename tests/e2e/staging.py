@@ -407,7 +407,7 @@ def _stage_evidence(lead: Any) -> dict[str, str]:
     add_rating(item, lead, value="wrong_reason")
     held = claim_item(user=lead, item=enqueue(solution))
     add_check(held.item, lead)
-    add_check(held.item, lead, state="queued", answer="", reason="", position=None)
+    add_check(held.item, lead, state="failed", answer="", reason='{"code": "no_worker"}')
     open_evidence(assignment=held, position=0)
     query = "?position=0&sample=0&block=0"
     return {

@@ -177,3 +177,22 @@ def test_a_page_with_other_scripts_is_navigated_to(
     page = show(TEMPLATE, rate_context(texts=TEXTS))
     press(page, "1", "1", "Enter")
     expect(page).to_have_title("loaded")
+
+
+def test_a_page_that_needs_less_is_turned_to(
+    show: Show, queue: Site, render: Callable[..., str]
+) -> None:
+    """What the last item needed besides, machine evidence say, stays loaded and does nothing."""
+    page = show(TEMPLATE, rate_context(texts=TEXTS))
+    page.evaluate("window.mine = 'not loaded again'")
+    page.evaluate(
+        """() => {
+          const link = document.createElement("link");
+          link.rel = "modulepreload";
+          link.href = "/static/labeling/js/text.js";
+          document.head.append(link);
+        }"""
+    )
+    press(page, "1", "1", "Enter")
+    page.wait_for_url("**/assignments/8/")
+    assert page.evaluate("window.mine") == "not loaded again"

@@ -162,6 +162,7 @@ WORKBENCH_JOB_LEASE_SECONDS = env_float("WORKBENCH_JOB_LEASE_SECONDS", 120.0, mi
 CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "labeling.*": {"queue": "io"},
     "modeljobs.run_code_trial": {"queue": "sandbox"},
+    "modeljobs.check_equality": {"queue": "sandbox"},
     "modeljobs.write_file": {"queue": "io"},
     "modeljobs.*": {"queue": "models"},
 }

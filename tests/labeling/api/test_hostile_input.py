@@ -191,6 +191,7 @@ def test_queries_nobody_would_send(any_world):
             solution_id=world.solution.pk,
             job_id=world.job.pk,
             job_item_id=world.job.items.order_by("pk")[0].pk,
+            item_id=world.item.pk,
             # Nothing of that kind is there: the parameters are read first.
             number=1,
             consensus_id=1,

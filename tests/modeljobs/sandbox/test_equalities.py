@@ -22,7 +22,7 @@ from tests.modeljobs.sandbox.needs import demand_layers
 pytestmark = pytest.mark.skipif(find_version() is None, reason="math-verify is not installed")
 
 # A few of each kind: all of them are checked without a sandbox too.
-SOME = KNOWN[::12]
+SOME = KNOWN[::16]
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +61,21 @@ def test_what_is_sent_knows_nothing_of_the_project(run: Await, patient: Isolated
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_text_does_harm(run: Await, hasty: IsolatedSandbox, patient: IsolatedSandbox, name: str):
+def test_no_text_does_harm(run: Await, hasty: IsolatedSandbox, name: str):
     """Whether it is decided depends on the machine's speed; that it ends, and is no wrong answer,
     does not.
     """
     finding: EqualityFinding = run(check_equality(hasty, HOSTILE[name]))
     assert finding.answer in ("unknown", "false")
     assert finding.answer == "false" or finding.code or finding.pairs
-    # The runner that ended it is the one that goes on.
+
+
+def test_after_one_that_was_ended_the_next_is_answered(
+    run: Await, hasty: IsolatedSandbox, patient: IsolatedSandbox
+):
+    run(check_equality(hasty, HOSTILE["integral that nobody solves"]))
     assert run(check_equality(patient, "1+1=2")).answer == "true"
+    assert hasty.runner_pid is not None
 
 
 def test_what_arithmetic_said_holds_where_the_proof_takes_too_long(

@@ -358,8 +358,8 @@ def test_scores_of_prms_and_critics(lead: Client, job: ModelJob):
     add_scores(item, 0, texts=["The step is sound."])
     add_scores(item, 1, kind="critic", scores=[], verdict=None, reason="It names no step.")
     text = words_of(lead.get(reverse("modeljobs:item-evidence", args=[item.pk])))
-    assert "Validity 0.310 probability > 0.5 does not meet it" in text
-    assert "Redundancy 0.040 probability > 0.15 does not meet it" in text
+    assert "Validity probability, > 0.5 0.310 does not meet it" in text
+    assert "Redundancy probability, > 0.15 0.040 does not meet it" in text
     assert "Uncertainty 0.020." in text
     assert "Read at token 41." in text
     assert "Template: reasoneval/1" in text

@@ -29,6 +29,8 @@ function keepUpToDate(part, fetch) {
     hold.setAttribute("aria-pressed", String(hold.getAttribute("aria-pressed") !== "true"));
   });
   const tick = async () => {
+    // Another item has taken the page's place.
+    if (!part.isConnected) return;
     const held = hold?.getAttribute("aria-pressed") === "true" || part.matches(":has(:popover-open, dialog[open])");
     if (!held && document.visibilityState === "visible") {
       const asked = performance.now();

@@ -283,7 +283,7 @@ function goOn({ page, values, next_url: url }, ready) {
     const next = values ? ready.fill(values) : page && readPage(page);
     if (next) {
       // Something of it has changed, but hardly its text.
-      if (ready && !values) borrowMath(ready.next, next);
+      if (ready && !values) borrowMath(ready.body, next.body);
       turnTo(next, url);
       return;
     }

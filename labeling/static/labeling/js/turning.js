@@ -5,7 +5,7 @@
  *  const start = (signal) => { … };   // one item; `signal` is aborted when it is over
  *  startEach(start);                  // now, and for every item that comes in its place
  *
- *  Only where both pages are made alike: one that brings other scripts, styles or words is navigated to.
+ *  Only where both pages are made alike: one that needs more scripts or styles, or other words, is navigated to.
  */
 
 import { announce } from "./toast.js";
@@ -25,20 +25,22 @@ addEventListener(TURNED, () => {
   turnedAt = performance.now();
 });
 
-/** HTML of this server as a document that is shown nowhere yet; null where it has to be navigated to. */
+/** HTML of this server as {body, title, token}, which is shown nowhere yet; null where it has to be navigated to. */
 export function readPage(html) {
-  const next = new DOMParser().parseFromString(html, "text/html");
-  return next.getElementById("work") && describe(next) === describe(document) ? next : null;
+  const page = new DOMParser().parseFromString(html, "text/html");
+  if (!page.getElementById("work") || !fits(page)) return null;
+  const { title } = page;
+  const token = tokenOf(page)?.content ?? "";
+  // Scripts of a parsed document never run; what is left in it is data.
+  return { body: document.adoptNode(page.body), title, token };
 }
 
-/** Shows the page: a document that `readPage` gave. */
-export function turnTo(next, url) {
-  const token = tokenOf(next)?.content;
+/** Shows a page that `readPage` gave. */
+export function turnTo({ body, title, token }, url) {
   const meta = tokenOf(document);
   if (token && meta) meta.content = token;
-  // Scripts of a parsed document never run; what is left in it is data.
-  document.body.replaceWith(document.adoptNode(next.body));
-  document.title = next.title;
+  document.body.replaceWith(body);
+  document.title = title;
   history.pushState(null, "", url);
   dispatchEvent(new Event(TURNED));
   // Last, because it asks for a layout.
@@ -71,9 +73,14 @@ addEventListener("popstate", () => {
   if (location.pathname !== shown) location.reload();
 });
 
-/** What a page's head loads, and its language: where that is the same, the rest of the page fits. */
-function describe(root) {
+/** The same language, and all that its head loads is loaded here; what is here besides finds nothing to do. */
+function fits(next) {
+  const here = new Set(listLoaded(document));
+  const isSpoken = next.documentElement.lang === document.documentElement.lang;
+  return isSpoken && listLoaded(next).every((address) => here.has(address));
+}
+
+function listLoaded(root) {
   const nodes = [...root.head.querySelectorAll(LOADED)];
-  const loaded = nodes.map((node) => node.getAttribute("href") ?? node.getAttribute("src"));
-  return [root.documentElement.lang, ...loaded].join("\n");
+  return nodes.map((node) => node.getAttribute("href") ?? node.getAttribute("src"));
 }
