@@ -139,6 +139,7 @@ def _judge_chunk(
                     "state": Assignment.State.SUBMITTED.value,
                     "purpose": Assignment.Purpose.PLANNED.value,
                     "probability": 1.0,
+                    "proposal": "none",
                     "lease_token": uuid.uuid4(),
                     "lease_expires_at": expires,
                     "skip_reason": "",

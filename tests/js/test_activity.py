@@ -116,6 +116,8 @@ def test_what_is_done_is_forgotten(run: Run) -> None:
     body = """
     const activity = measure();
     act(4000); activity.keep(); activity.forget();
+    // The page is left after that.
+    view.dispatchEvent(new Event("pagehide"));
     return measure().read();
     """
     assert run(ACTIVITY + body) == {"total": 0, "steps": {}}

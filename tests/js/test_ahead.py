@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ LISTEN = """() => {
     document.documentElement.dataset.looked = "ahead";
   });
 }"""
+PATIENCE_S = 30
 Show = Callable[..., Any]
 
 
@@ -78,9 +80,18 @@ def start(show: Show, queue: Site) -> Any:
     """The first item, the page of the second one ready behind it."""
     context = rate_context(texts=TEXTS)
     context["urls"]["ahead"] = "/assignments/7/ahead/"
+    # However slow the machine is: nothing is answered before somebody waits for it.
+    waited_for, answer = Event(), queue.answers[AHEAD]
+
+    def answer_then(body: Any) -> Any:
+        waited_for.wait(PATIENCE_S)
+        return answer(body)
+
+    queue.answers[AHEAD] = answer_then
     page = show(TEMPLATE, context)
     page.evaluate("window.mine = 'not loaded again'")
     page.evaluate(LISTEN)
+    waited_for.set()
     page.clock.run_for(1_500)
     await_look(page)
     return page
@@ -99,7 +110,9 @@ def submit(page: Any) -> None:
 
 
 def sent(queue: Site) -> list[str]:
-    return [name for name, _body in queue.calls if "draft" not in name]
+    """What the page asked, drafts left out; a slow machine gives it time to look again."""
+    names = [name for name, _body in queue.calls if "draft" not in name]
+    return [name for name in dict.fromkeys(names) if name != f"{AHEAD}digest-8"]
 
 
 def test_the_next_item_is_filled_in_and_shown(show: Show, queue: Site) -> None:
@@ -219,7 +232,7 @@ def test_it_is_looked_for_again_while_somebody_works(show: Show, queue: Site) ->
     press(page, "1")
     page.clock.run_for(1_000)
     await_look(page)
-    assert f"{AHEAD}digest-8" in sent(queue)
+    assert f"{AHEAD}digest-8" in [name for name, _body in queue.calls]
     # The one that is there stays.
     press(page, "1", "Enter")
     page.wait_for_url("**/assignments/8/")
@@ -267,10 +280,13 @@ def test_a_submission_that_waits_for_the_network_names_nothing(show: Show, queue
 
 def test_what_takes_long_says_that_it_comes(show: Show, queue: Site) -> None:
     page = start(show, queue)
+    press(page, "1", "1")
     held: list[Any] = []
     page.route("**/submit/**", lambda route: held.append(route))
+    # The page's time stands, whatever the machine takes.
+    page.clock.pause_at(page.evaluate("Date.now()") + 1)
     with page.expect_request("**/submit/**"):
-        press(page, "1", "1", "Enter")
+        press(page, "Enter")
     assert page.locator(".workspace[data-leaving]").count() == 0
     page.clock.fast_forward(200)
     expect(page.locator(".workspace[data-leaving]")).to_be_visible()

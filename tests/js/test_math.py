@@ -272,6 +272,41 @@ def test_far_formulas_wait_until_they_come_near(run: Callable[..., Any]) -> None
     assert run(body) == [True, 1]
 
 
+def test_what_is_rendered_ahead_is_measured_when_it_has_a_place(run: Callable[..., Any]) -> None:
+    """A formula wider than its line scrolls there: nobody knows before there is a line."""
+    body = """
+    const { renderAhead, renderMath } = await load("math");
+    const page = document.createElement("section");
+    const long = document.createElement("p");
+    long.dataset.math = "";
+    long.textContent = `$${"x + ".repeat(200)}x$`;
+    page.append(long);
+    renderAhead(page, new AbortController().signal);
+    while (long.dataset.mathDone === undefined) await new Promise(requestAnimationFrame);
+    const before = long.querySelectorAll("math").length;
+    document.body.append(page);
+    renderMath(document);
+    const count = (name) => long.querySelectorAll(name).length;
+    return [before, count("math"), count(".tex--long")];
+    """
+    assert run(body) == [1, 1, 1]
+
+
+def test_nothing_more_is_rendered_of_a_page_that_is_over(run: Callable[..., Any]) -> None:
+    body = """
+    const { renderAhead } = await load("math");
+    const page = document.createElement("section");
+    const text = document.createElement("p");
+    text.dataset.math = "";
+    text.textContent = "$x$";
+    page.append(text);
+    renderAhead(page, AbortSignal.abort());
+    for (let frame = 0; frame < 5; frame += 1) await new Promise(requestAnimationFrame);
+    return page.querySelectorAll("math").length;
+    """
+    assert run(body) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "seen"),
     [

@@ -10,6 +10,8 @@ from django import forms
 from django.core.paginator import Paginator
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.utils.translation import override
+from pytest_django import Settings
 
 from labeling.templatetags import workbench_ui
 
@@ -34,6 +36,37 @@ def test_a_mark_speaks_unless_words_stand_beside_it() -> None:
     assert 'aria-label="−1, wrong"' in workbench_ui.mark(-1)
     assert 'aria-hidden="true"' in workbench_ui.mark(-1, label="")
     assert "#m-none" in workbench_ui.mark(None)
+
+
+def test_the_words_of_a_mark_are_those_of_the_reader() -> None:
+    english = workbench_ui.mark(-1)
+    with override("zh-hans"):
+        assert workbench_ui.mark(-1) != english
+    assert workbench_ui.mark(-1) == english
+
+
+def test_a_word_that_is_no_rating_stays_as_it_is() -> None:
+    assert workbench_ui.rating_words("<b>") == "<b>"
+    assert 'aria-label="&lt;b&gt;"' in workbench_ui.mark("<b>")
+
+
+def test_icons_come_from_where_the_files_are(settings: Settings) -> None:
+    assert 'href="/static/labeling/icons/sprite.svg#flag"' in workbench_ui.icon("flag")
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {
+            "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+            "OPTIONS": {"base_url": "https://files.example.org/"},
+        },
+    }
+    assert 'href="https://files.example.org/labeling/icons' in workbench_ui.icon("flag")
+
+
+def test_progress_is_said_in_words() -> None:
+    html = render("{% progress 1200 3000 label %}", label="Items done")
+    assert ">1200 of 3000<" in html
+    assert 'value="1200" max="3000"' in html
+    assert 'aria-label="Items done: 1200 of 3000"' in html
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "+1"), (0, "0"), (-1, "−1"), (None, "–")])

@@ -64,6 +64,40 @@ def test_the_next_page_comes_with_the_answer(
     assert len(again) == len(said["page"])
 
 
+def test_active_time_comes_with_the_submission(as_bob: Client, held: Assignment) -> None:
+    send(as_bob, held, active_ms=4200, step_ms={"0": 3000, "2": 1200})
+    revision = AnnotationRevision.objects.get()
+    assert (revision.active_ms, revision.step_ms) == (4200, {"0": 3000, "2": 1200})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("lease_token", value) for value in ("x", 7, None)),
+        *(("idempotency_key", value) for value in ("x", [], None)),
+        *(("content", value) for value in ("x", [], None)),
+        *(("version", value) for value in (-1, 1.5, "2", True, 2**31)),
+        *(("active_ms", value) for value in (-1, 1.5, "2", True, 2**31)),
+        *(("step_ms", value) for value in ([], {"x": 1}, {"0": -1}, {"123456": 1}, {"0": "1"})),
+    ],
+)
+def test_what_a_field_cannot_be_is_refused(
+    as_bob: Client, held: Assignment, field: str, value: object
+) -> None:
+    answer = send(as_bob, held, **{field: value})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["detail"]["field"]) == ("invalid_input", field)
+    assert not AnnotationRevision.objects.exists()
+
+
+def test_a_skip_needs_a_reason(as_bob: Client, held: Assignment) -> None:
+    for reason in ("", 7):
+        assert send(as_bob, held, "skip", reason=reason).status_code == 400
+    held.refresh_from_db()
+    assert held.state == Assignment.State.OPEN
+
+
 def test_it_is_logged_as_shown_when_it_is_handed_over(
     as_bob: Client, held: Assignment, bob: User
 ) -> None:

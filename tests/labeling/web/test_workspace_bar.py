@@ -40,7 +40,7 @@ def say(item: ReviewItem, by: User, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"), [("revise", "Revising your own"), ("training", "Training"), ("work", "")]
+    ("kind", "word"), [("revise", "Revising"), ("training", "Training"), ("work", "")]
 )
 def test_the_way_of_use_is_named(kind, word, db):
     request = RequestFactory().get("/")

@@ -51,7 +51,9 @@ export function measureActivity({
     const rounded = [...steps].map(([position, time]) => [position, Math.round(time)]);
     return { total: Math.round(total), steps: Object.fromEntries(rounded) };
   };
+  let isDone = false;
   const keep = () => {
+    if (isDone) return;
     try {
       storage?.setItem(key, JSON.stringify(read()));
     } catch {
@@ -86,7 +88,10 @@ export function measureActivity({
       return read();
     },
     keep,
-    forget: () => storage?.removeItem(key),
+    forget() {
+      isDone = true;
+      storage?.removeItem(key);
+    },
   };
 }
 

@@ -117,6 +117,7 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
       await drafts.hold();
       // Another window has saved other words: the person is asked which ones are meant.
       if (document.getElementById("conflict")?.open) {
+        clearTimeout(slow);
         goOnHere();
         return;
       }
@@ -126,12 +127,12 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
       drafts.stop({ forget: true });
       activity.forget();
       lease.stop();
-      goOn(answer, ready);
+      if (turn(answer, ready)) clearTimeout(slow);
+      else location.assign(answer.next_url);
     } catch (error) {
+      clearTimeout(slow);
       goOnHere();
       failed(error);
-    } finally {
-      clearTimeout(slow);
     }
   }
 
@@ -152,6 +153,8 @@ export function keepSafe({ page, store, signal = undefined, onIncomplete = () =>
   function failed(error) {
     if (error.code === "offline") {
       showBanner("submit", t("submitWaits"), { tone: "warn", iconName: "offline" });
+      // The banner stays above the steps, which whoever has judged the last one has scrolled away from.
+      showToast(t("submitWaits"));
     } else if (error.code === "incomplete") {
       onIncomplete(error);
       showToast(error.message);
@@ -242,9 +245,12 @@ function askForReason() {
   dialog.showModal();
   field.focus();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? field.value.trim() : null), {
-      once: true,
-    });
+    const answer = () => {
+      const reason = field.value.trim();
+      // Blanks alone are none, which the browser does not know.
+      resolve(dialog.returnValue === "yes" ? reason || askForReason() : null);
+    };
+    dialog.addEventListener("close", answer, { once: true });
   });
 }
 
@@ -277,20 +283,19 @@ function naming(ready, url) {
   return ready ? `${url}?at_hand=${ready.digest}` : url;
 }
 
-/** The next item is at hand or came with the answer; where it cannot take this one's place, its page is loaded. */
-function goOn({ page, values, next_url: url }, ready) {
+/** Shows the next item, which is at hand or came with the answer; false where its page has to be loaded. */
+function turn({ page, values, next_url: url }, ready) {
   try {
     const next = values ? ready.fill(values) : page && readPage(page);
-    if (next) {
-      // Something of it has changed, but hardly its text.
-      if (ready && !values) borrowMath(ready.body, next.body);
-      turnTo(next, url);
-      return;
-    }
+    if (!next) return false;
+    // Something of it has changed, but hardly its text.
+    if (ready && !values) borrowMath(ready.body, next.body);
+    turnTo(next, url);
+    return true;
   } catch (error) {
     reportError(error);
+    return false;
   }
-  location.assign(url);
 }
 
 function sayThatNextComes() {
